@@ -1,0 +1,28 @@
+/** Every limit and size that two ends, or a file and its reader, must agree on. */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Longest CopyData message of a sync session, in bytes, its five bytes of type and length not counted. */
+export const MAX_SESSION_MESSAGE_BYTES = 4 * MiB;
+
+/** Longest message of any other kind that a page server takes from a client, in bytes: a command and its arguments. */
+export const MAX_COMMAND_BYTES = 64 * KiB;
+
+/** Payload of a frame before compression, in bytes, at which a writer begins the next frame. */
+export const FRAME_CONTENT_BYTES = 1 * MiB;
+
+/** Longest payload of a frame after decompression that a receiver takes, in bytes. */
+export const MAX_FRAME_CONTENT_BYTES = 3 * MiB;
+
+/** Bytes of frames that a receiver lets a sender be ahead of the last acknowledgement. */
+export const SESSION_WINDOW_BYTES = 64 * MiB;
+
+/** Bytes at which a segment is sealed and its session goes on in a new one. */
+export const SEGMENT_BYTES = 256 * MiB;
+
+/** Sequence numbers stay exact in a JavaScript number below this. */
+export const MAX_SEQ = Number.MAX_SAFE_INTEGER;
+
+/** The only block size that neon takes, in bytes (Postgres's default). */
+export const BLOCK_SIZE = 8192;
