@@ -1,0 +1,50 @@
+import lz4 from "lz4-napi";
+import { Codec } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../errors.js";
+
+/** Codecs that this end can decompress, best first. */
+export const CODECS: readonly Codec[] = [Codec.LZ4, Codec.NONE];
+
+/** A payload as it is stored. */
+export interface StoredPayload {
+  readonly codec: Codec;
+  /** Owned by the caller. */
+  readonly payload: Buffer;
+}
+
+/** Compresses a frame's content in the thread pool; content that does not shrink stays as it is. */
+export async function compress(content: Buffer): Promise<StoredPayload> {
+  const payload = await lz4.compress(content);
+  return payload.length < content.length
+    ? { codec: Codec.LZ4, payload }
+    : { codec: Codec.NONE, payload: content };
+}
+
+/**
+ * Checks that a stored payload can only become `contentLength` bytes, by the codec's own prefix and without calling the
+ * codec: four kilobytes that claim four gigabytes made one take them. Throws XX001.
+ */
+export function assertContentLength(codec: Codec, payload: Buffer, contentLength: number): void {
+  const claimed = codec === Codec.LZ4 ? (payload.length < 4 ? -1 : payload.readUInt32LE(0)) : payload.length;
+  if (claimed !== contentLength) {
+    throw new NeonError(
+      "data_corrupted",
+      `a frame's payload claims ${claimed} bytes after decompression, its header ${contentLength}`,
+      { party: "source" },
+    );
+  }
+}
+
+/** Returns a stored payload's content, in a buffer of its own where it was compressed. Throws XX001 for damage. */
+export async function decompress(codec: Codec, payload: Buffer, contentLength: number): Promise<Buffer> {
+  assertContentLength(codec, payload, contentLength);
+  if (codec === Codec.NONE) return payload;
+  try {
+    return await lz4.uncompress(payload);
+  } catch (cause) {
+    throw new NeonError("data_corrupted", "a frame's payload cannot be decompressed", {
+      party: "source",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The exact bytes of a frame: CopyData message → SessionMessage.frame → Frame { header, payload }.
+ *
+ * Written and read by hand, since a digest covers the header's bytes as they are and a second encoding of one frame
+ * must not exist: protobuf decoders accept repeated and unknown fields and long varints, we refuse them.
+ */
+import { createHash } from "node:crypto";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type FrameHeader, FrameHeaderSchema } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../errors.js";
+
+/** Length of a digest in bytes. */
+export const DIGEST_BYTES = 32;
+
+/** A frame with the bytes that it is stored and sent as. */
+export interface Frame {
+  readonly header: FrameHeader;
+  /** SHA-256 of the header's bytes. */
+  readonly digest: Buffer;
+  /** The stored payload: a part of `message`. */
+  readonly payload: Buffer;
+  /** The whole CopyData message. The frame's owner owns it; nobody changes it. */
+  readonly message: Buffer;
+}
+
+const COPY_DATA = 0x64; // 'd'
+const TAG_SESSION_FRAME = 0x22; // field 4, length-delimited
+const TAG_FRAME_HEADER = 0x0a; // field 1, length-delimited
+const TAG_FRAME_PAYLOAD = 0x12; // field 2, length-delimited
+const COPY_DATA_HEADER_BYTES = 5;
+
+/** SHA-256 of `bytes`. */
+export function sha256(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
+
+/** Makes the frame of a header and its stored payload. The payload is copied. */
+export function encodeFrame(init: MessageInitShape<typeof FrameHeaderSchema>, payload: Buffer): Frame {
+  const header = create(FrameHeaderSchema, init);
+  const headerBytes = toBinary(FrameHeaderSchema, header);
+  const envelope = Buffer.concat([
+    Buffer.of(TAG_FRAME_HEADER, ...varint(headerBytes.length)),
+    headerBytes,
+    Buffer.of(TAG_FRAME_PAYLOAD, ...varint(payload.length)),
+  ]);
+  const frameLength = envelope.length + payload.length;
+  const session = Buffer.of(TAG_SESSION_FRAME, ...varint(frameLength));
+  const start = Buffer.alloc(COPY_DATA_HEADER_BYTES);
+  start[0] = COPY_DATA;
+  start.writeInt32BE(4 + session.length + frameLength, 1);
+  const message = Buffer.concat([start, session, envelope, payload]);
+  return {
+    header,
+    digest: sha256(headerBytes),
+    payload: message.subarray(message.length - payload.length),
+    message,
+  };
+}
+
+/** Whether a CopyData message holds a frame rather than another SessionMessage. */
+export function isFrameMessage(message: Buffer): boolean {
+  return message[COPY_DATA_HEADER_BYTES] === TAG_SESSION_FRAME;
+}
+
+/**
+ * Reads a frame from a whole CopyData message and takes ownership of it: the frame's parts are views. Checks the
+ * envelope and the payload's hash, not the frame's place in a chain (see assertSuccessor).
+ * Throws 08P01 for another encoding, XX001 for a payload that is not the hashed one.
+ */
+export function decodeFrame(message: Buffer): Frame {
+  if (
+    message.length < COPY_DATA_HEADER_BYTES ||
+    message[0] !== COPY_DATA ||
+    message.readInt32BE(1) !== message.length - 1
+  ) {
+    throw malformed("it is not one CopyData message");
+  }
+  const cursor = { message, offset: COPY_DATA_HEADER_BYTES };
+  const frameLength = readLength(cursor, TAG_SESSION_FRAME);
+  if (cursor.offset + frameLength !== message.length) throw malformed("its length is not the message's");
+  const headerBytes = readBytes(cursor, TAG_FRAME_HEADER);
+  const payload = readBytes(cursor, TAG_FRAME_PAYLOAD);
+  if (cursor.offset !== message.length) throw malformed("bytes follow the payload");
+  const header = decodeHeader(headerBytes);
+  if (header.storedLength !== payload.length) throw malformed("stored_length is not the payload's length");
+  if (!sha256(payload).equals(header.payloadSha256)) {
+    throw new NeonError("data_corrupted", `frame ${header.seq} is damaged: its payload has another SHA-256`, {
+      party: "source",
+    });
+  }
+  return { header, digest: sha256(headerBytes), payload, message };
+}
+
+function decodeHeader(bytes: Buffer): FrameHeader {
+  try {
+    return fromBinary(FrameHeaderSchema, bytes);
+  } catch (cause) {
+    throw malformed("its header cannot be parsed", cause);
+  }
+}
+
+interface Cursor {
+  readonly message: Buffer;
+  offset: number;
+}
+
+function readBytes(cursor: Cursor, tag: number): Buffer {
+  const length = readLength(cursor, tag);
+  const end = cursor.offset + length;
+  if (end > cursor.message.length) throw malformed("a field is longer than the message");
+  const bytes = cursor.message.subarray(cursor.offset, end);
+  cursor.offset = end;
+  return bytes;
+}
+
+function readLength(cursor: Cursor, tag: number): number {
+  if (cursor.message[cursor.offset++] !== tag)
+    throw malformed(`a field other than ${tag >> 3} stands where it is expected`);
+  let value = 0;
+  for (let shift = 0; shift < 28; shift += 7) {
+    const byte = cursor.message[cursor.offset++];
+    if (byte === undefined) throw malformed("it ends inside a length");
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      if (byte === 0 && shift > 0) throw malformed("a length is not written in its shortest form");
+      return value;
+    }
+  }
+  throw malformed("a length is too large");
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value > 0x7f; value >>>= 7) bytes.push((value & 0x7f) | 0x80);
+  bytes.push(value);
+  return bytes;
+}
+
+function malformed(reason: string, cause?: unknown): NeonError {
+  return new NeonError("protocol_violation", `malformed frame: ${reason}`, { party: "protocol", cause });
+}

@@ -1,0 +1,145 @@
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A segment being written by one session. */
+export interface OpenSegment {
+  /** Appends `buffers` in order. They must not change until it resolves. */
+  append(buffers: Buffer[]): Promise<void>;
+  /** Everything appended before is durable when it resolves: the file's data and its name. */
+  sync(): Promise<void>;
+  /** Gives up the handle. The segment stays. */
+  close(): Promise<void>;
+}
+
+/** Where segments are kept. Ids are random and global, so that two stores can become one. */
+export interface SegmentStore {
+  /** Begins a segment. Fails if the id exists. */
+  create(id: string): Promise<OpenSegment>;
+  /** Reads `length` bytes from `offset` into a buffer that the caller owns; fewer if the segment ends before. */
+  read(id: string, offset: number, length: number): Promise<Buffer>;
+  /** Length of the segment in bytes. */
+  length(id: string): Promise<number>;
+  /** Ids of all segments. */
+  list(): Promise<string[]>;
+  /** Deletes a segment; no error if it is gone. */
+  delete(id: string): Promise<void>;
+}
+
+/** Segments as files of one directory. */
+export class FileSegmentStore implements SegmentStore {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Opens the directory, making it if needed. */
+  static async open(directory: string): Promise<FileSegmentStore> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await syncDirectory(join(directory, ".."));
+    return new FileSegmentStore(directory);
+  }
+
+  async create(id: string): Promise<OpenSegment> {
+    const file = await open(this.#path(id), "wx", 0o600);
+    return new FileSegment(file, this.#directory);
+  }
+
+  async read(id: string, offset: number, length: number): Promise<Buffer> {
+    const file = await open(this.#path(id), "r");
+    try {
+      const buffer = Buffer.allocUnsafeSlow(length);
+      let filled = 0;
+      while (filled < length) {
+        const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return buffer.subarray(0, filled);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async length(id: string): Promise<number> {
+    return (await stat(this.#path(id))).size;
+  }
+
+  async list(): Promise<string[]> {
+    return readdir(this.#directory);
+  }
+
+  async delete(id: string): Promise<void> {
+    await unlink(this.#path(id)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+  }
+
+  #path(id: string): string {
+    return join(this.#directory, id);
+  }
+}
+
+class FileSegment implements OpenSegment {
+  readonly #file: FileHandle;
+  readonly #directory: string;
+  #named = false;
+  #failed: unknown;
+
+  constructor(file: FileHandle, directory: string) {
+    this.#file = file;
+    this.#directory = directory;
+  }
+
+  async append(buffers: Buffer[]): Promise<void> {
+    if (this.#failed !== undefined) throw this.#failed;
+    try {
+      let rest = buffers;
+      while (rest.length > 0) {
+        const { bytesWritten } = await this.#file.writev(rest);
+        rest = dropBytes(rest, bytesWritten);
+      }
+    } catch (error) {
+      this.#failed = error;
+      throw error;
+    }
+  }
+
+  async sync(): Promise<void> {
+    // After a failed fsync the kernel may have dropped the pages: a second one that succeeds would prove nothing.
+    if (this.#failed !== undefined) throw this.#failed;
+    try {
+      await this.#file.datasync();
+      if (!this.#named) {
+        await syncDirectory(this.#directory);
+        this.#named = true;
+      }
+    } catch (error) {
+      this.#failed = error;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+function dropBytes(buffers: Buffer[], count: number): Buffer[] {
+  let rest = count;
+  for (let i = 0; i < buffers.length; i++) {
+    if (rest < buffers[i].length) return [buffers[i].subarray(rest), ...buffers.slice(i + 1)];
+    rest -= buffers[i].length;
+  }
+  return [];
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
+import type { ChainWriter } from "../../src/timeline/chain-writer.js";
+import { Store } from "../../src/timeline/store.js";
+
+/** A store in a directory of its own. */
+export interface TemporaryStore {
+  store: Store;
+  readonly path: string;
+  /** Closes and opens it again, as another process would. */
+  reopen(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** Makes an empty store on disk. */
+export async function temporaryStore(): Promise<TemporaryStore> {
+  const directory = await createTemporaryDirectory("neon-store-");
+  const path = join(directory.path, "store");
+  const self = {
+    store: await Store.open(path),
+    path,
+    reopen: async () => {
+      await self.store.close();
+      self.store = await Store.open(path);
+    },
+    remove: async () => {
+      await self.store.close();
+      await directory.remove();
+    },
+  };
+  return self;
+}
+
+/** What a chain for tests is made of. */
+export interface ChainOptions {
+  readonly systemIdentifier?: bigint;
+  /** WAL frames behind the start frame. */
+  readonly frames?: number;
+  /** Bytes of WAL in each. */
+  readonly frameBytes?: number;
+}
+
+/** Writes a start frame and WAL frames of random bytes that compress about two to one. */
+export async function writeChain(store: Store, options: ChainOptions = {}): Promise<ChainWriter> {
+  const { systemIdentifier = 7n, frames = 5, frameBytes = 10_000 } = options;
+  const writer = await store.beginChain();
+  const begin = 0x1000000n;
+  const start = {
+    importId: randomBytes(16),
+    systemIdentifier,
+    serverVersionNum: 150018,
+    postgresTimelineId: 1,
+    backupStartLsn: begin + 0x28n,
+    walStartLsn: begin,
+    blockSize: 8192,
+    walSegmentSize: 1 << 24,
+  };
+  await writer.append(FrameKind.START, begin, begin, [{ record: { case: "start", value: start } }]);
+  let lsn = begin;
+  for (let i = 0; i < frames; i++) {
+    const data = Buffer.concat([randomBytes(frameBytes / 2), Buffer.alloc(frameBytes / 2)]);
+    const end = lsn + BigInt(data.length);
+    const wal = { postgresTimelineId: 1, startLsn: lsn, data };
+    await writer.append(FrameKind.WAL, lsn, end, [{ record: { case: "wal", value: wal } }]);
+    lsn = end;
+  }
+  return writer;
+}
