@@ -1,0 +1,129 @@
+/** SessionMessages over CopyBoth: one in each CopyData. Frames keep their bytes; everything else is decoded. */
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type Hello,
+  HelloSchema,
+  type SessionMessage,
+  SessionMessageSchema,
+} from "../../gen/neon/pageserver/v1/session_pb.js";
+import { NeonError } from "../errors.js";
+import { MAX_SESSION_MESSAGE_BYTES, SESSION_WINDOW_BYTES } from "../limits.js";
+import type { CopyBoth } from "../pgwire/copy-both.js";
+import { CODECS } from "../timeline/codec.js";
+import { isFrameMessage } from "../timeline/frame.js";
+import { VERSION } from "../version.js";
+
+/** Versions of the session protocol that this program speaks. */
+const PROTOCOL_VERSIONS = { min: 1, max: 1 };
+
+/** A control message: any SessionMessage but a frame. */
+export type Control = Exclude<SessionMessage["message"], { case: "frame" } | { case: undefined }>;
+
+type ValueOf<C extends Control["case"]> = Extract<Control, { case: C }>["value"];
+
+/** What came in: the whole CopyData message of a frame, or a decoded control message. */
+export type Incoming = { case: "frame"; message: Buffer } | Control;
+
+/** One end's view of a running session. */
+export class Session {
+  readonly #stream: CopyBoth;
+  readonly #incoming: AsyncIterator<Incoming, undefined>;
+  readonly #signal: AbortSignal | undefined;
+
+  /** When `signal` aborts, a waiting or later {@link next} throws its reason. */
+  constructor(stream: CopyBoth, signal?: AbortSignal) {
+    this.#stream = stream;
+    this.#signal = signal;
+    this.#incoming = decoded(stream);
+  }
+
+  /** Sends one control message. */
+  async send(message: MessageInitShape<typeof SessionMessageSchema>["message"]): Promise<void> {
+    await this.#stream.write(toBinary(SessionMessageSchema, create(SessionMessageSchema, { message })));
+  }
+
+  /** Sends this end's Hello. */
+  async sendHello(): Promise<void> {
+    await this.send({
+      case: "hello",
+      value: {
+        minVersion: PROTOCOL_VERSIONS.min,
+        maxVersion: PROTOCOL_VERSIONS.max,
+        codecs: [...CODECS],
+        maxMessageBytes: MAX_SESSION_MESSAGE_BYTES,
+        windowBytes: BigInt(SESSION_WINDOW_BYTES),
+        software: `neon ${VERSION}`,
+      },
+    });
+  }
+
+  /** The other end's Hello. Throws 0A000 if no protocol version is common. */
+  async receiveHello(): Promise<Hello> {
+    const hello = create(HelloSchema, await this.expect("hello"));
+    if (hello.minVersion > PROTOCOL_VERSIONS.max || hello.maxVersion < PROTOCOL_VERSIONS.min) {
+      throw new NeonError(
+        "feature_not_supported",
+        `the other page server (${hello.software}) speaks sync protocol ${hello.minVersion} to ${hello.maxVersion}, ` +
+          `this one ${PROTOCOL_VERSIONS.min} to ${PROTOCOL_VERSIONS.max}`,
+        { party: "protocol", hint: "Use the same version of neon at both ends." },
+      );
+    }
+    return hello;
+  }
+
+  /** The next message, or undefined at the other end's CopyDone. */
+  async next(): Promise<Incoming | undefined> {
+    const signal = this.#signal;
+    if (signal === undefined) return (await this.#incoming.next()).value;
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort);
+      this.#incoming
+        .next()
+        .then(({ value }) => resolve(value), reject)
+        .finally(() => signal.removeEventListener("abort", onAbort));
+    });
+  }
+
+  /** The next message, which has to be of the named case. Throws 08P01 otherwise. */
+  async expect<C extends Control["case"]>(name: C): Promise<ValueOf<C>> {
+    const message = await this.next();
+    if (message?.case !== name) throw unexpected(message, name);
+    return message.value as ValueOf<C>;
+  }
+
+  /** Ends the conversation: CopyDone, and nothing but CopyDone from the other end. Throws 08P01 for anything else. */
+  async end(): Promise<void> {
+    await this.#stream.done();
+    const late = await this.next();
+    if (late !== undefined) throw unexpected(late, "CopyDone");
+  }
+}
+
+/** A message that must not come now. */
+export function unexpected(message: Incoming | undefined, wanted: string): NeonError {
+  const came = message === undefined ? "the session ended" : `${message.case} came`;
+  return new NeonError("protocol_violation", `${came} where ${wanted} was expected`, { party: "protocol" });
+}
+
+async function* decoded(stream: CopyBoth): AsyncGenerator<Incoming, undefined> {
+  for await (const { message, data } of stream.read()) {
+    yield isFrameMessage(message) ? { case: "frame", message } : decodeControl(data);
+  }
+  return undefined;
+}
+
+/** Reads a control message. The result keeps views of `data`. Throws 08P01 for what is none. */
+export function decodeControl(data: Buffer): Control {
+  let message: SessionMessage["message"];
+  try {
+    message = fromBinary(SessionMessageSchema, data).message;
+  } catch (cause) {
+    throw new NeonError("protocol_violation", "malformed session message", { party: "protocol", cause });
+  }
+  if (message.case === undefined || message.case === "frame") {
+    throw new NeonError("protocol_violation", "a session message of an unknown kind", { party: "protocol" });
+  }
+  return message;
+}
