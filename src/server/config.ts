@@ -1,0 +1,131 @@
+import { statSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { NeonError } from "../errors.js";
+import { type ConfigDocument, readConfigFile, writeConfigFile } from "./config-file.js";
+import { isConnectionUri } from "./connection-uri.js";
+import { parseListenAddress } from "./listen-address.js";
+import { syncDirectory } from "./sync-directory.js";
+
+/** Where a page server listens unless its configuration says otherwise. */
+export const DEFAULT_LISTEN = "127.0.0.1:6400";
+
+/** What `.neon/config.toml` says. */
+export interface Config {
+  /** host:port of the TCP listener. */
+  readonly listen: string;
+  /** Connection URI of each origin, by name; with passwords: never for logs. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** Path of the unix socket that a repository's page server serves. */
+export function socketPath(directory: string): string {
+  return join(directory, "socket");
+}
+
+/** Path of a repository's store. */
+export function storePath(directory: string): string {
+  return join(directory, "store");
+}
+
+/** Finds the `.neon` directory in `from` or above it. Throws 58P01 if there is none. */
+export function findRepository(from: string): string {
+  const start = resolve(from);
+  for (let parent = start; ; parent = dirname(parent)) {
+    const directory = join(parent, ".neon");
+    if (exists(configPath(directory))) return directory;
+    if (parent === dirname(parent)) break;
+  }
+  throw new NeonError("undefined_file", `there is no neon repository in ${start} or above it`, {
+    hint: "neon init makes one; -C DIR looks in another directory.",
+  });
+}
+
+/**
+ * Makes a repository in `parent` and gives its `.neon` directory, whole or not at all. Throws 42710 if one is there,
+ * and 22023 for a bad listen address.
+ */
+export async function initRepository(
+  parent: string,
+  options: { listen?: string | undefined } = {},
+): Promise<string> {
+  const listen = options.listen ?? DEFAULT_LISTEN;
+  parseListenAddress(listen);
+  const directory = join(resolve(parent), ".neon");
+  if (exists(directory)) throw alreadyThere(directory);
+  await mkdir(dirname(directory), { recursive: true });
+  const scratch = await mkdtemp(`${directory}.init-`);
+  try {
+    await writeConfigFile(configPath(scratch), { listen });
+    await rename(scratch, directory);
+  } catch (error) {
+    await rm(scratch, { recursive: true, force: true });
+    throw (error as NodeJS.ErrnoException).code === "ENOTEMPTY"
+      ? alreadyThere(directory)
+      : NeonError.from(error);
+  }
+  await syncDirectory(dirname(directory));
+  return directory;
+}
+
+/** Reads a repository's configuration. Throws 22023 for what it cannot use, without quoting values. */
+export async function readConfig(directory: string): Promise<Config> {
+  return interpret(await readConfigFile(configPath(directory)));
+}
+
+/**
+ * Changes a repository's origins: `change` gets them and changes them in place. The file is replaced as a whole; other
+ * settings in it stay, comments do not. The caller holds the repository, and does one change at a time.
+ */
+export async function changeOrigins(
+  directory: string,
+  change: (origins: Map<string, string>) => void,
+): Promise<void> {
+  const document = await readConfigFile(configPath(directory));
+  const origins = new Map(interpret(document).origins);
+  change(origins);
+  const kept = document.origins as Record<string, object> | undefined;
+  const tables = Array.from(origins, ([name, uri]) => {
+    const others = kept !== undefined && Object.hasOwn(kept, name) ? kept[name] : {};
+    return [name, { ...others, uri }] as const;
+  });
+  await writeConfigFile(configPath(directory), { ...document, origins: Object.fromEntries(tables) });
+}
+
+function interpret(document: ConfigDocument): Config {
+  const { listen = DEFAULT_LISTEN, origins = {} } = document;
+  if (typeof listen !== "string") throw badSetting("listen", "a text such as 127.0.0.1:6400");
+  if (!isTable(origins)) throw badSetting("origins", "a table: [origins.NAME]");
+  const uris = Object.entries(origins).map(([name, origin]) => {
+    const uri = isTable(origin) ? origin.uri : undefined;
+    if (typeof uri !== "string" || !isConnectionUri(uri)) {
+      throw badSetting(`origins.${name}.uri`, "a connection URI such as postgresql://host:6400/");
+    }
+    return [name, uri] as const;
+  });
+  return { listen, origins: new Map(uris) };
+}
+
+function badSetting(name: string, expects: string): NeonError {
+  return new NeonError("invalid_parameter_value", `setting ${name} of config.toml is not usable`, {
+    hint: `It takes ${expects}.`,
+  });
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function configPath(directory: string): string {
+  return join(directory, "config.toml");
+}
+
+function alreadyThere(directory: string): NeonError {
+  return new NeonError("duplicate_object", `${directory} exists already`, {
+    hint: "Use it, or make another repository with -C DIR.",
+  });
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,48 @@
+import { NeonError } from "../errors.js";
+
+// userinfo and the rest are cut where libpq cuts them (manual: Connection URIs); a stray @, : or / in a password must be
+// percent-encoded there too, and refusing it here is what makes leaving the password out exact.
+const URI = /^(postgres(?:ql)?:\/\/)(?:([^\s:@/?#]*)(?::([^\s:@/?#]*))?@)?([^\s@?#]*)(?:\?([^\s@#]*))?$/;
+const SECRET_PARAMETERS = /^(?:password|sslpassword|scram_client_key|scram_server_key|oauth_client_secret)$/i;
+
+/** Whether a text is a well-formed connection URI. */
+export function isConnectionUri(text: string): boolean {
+  return URI.test(text);
+}
+
+/** Checks that a text is a connection URI. Throws 22023, without quoting the text. */
+export function assertConnectionUri(text: string): void {
+  if (isConnectionUri(text)) return;
+  throw new NeonError("invalid_parameter_value", "the connection URI is not well formed", {
+    hint: "Write postgresql://[user[:password]@]host[:port]/[database][?parameter=value], special characters of a password as %XX.",
+  });
+}
+
+/** A connection URI without its passwords, for listings and messages. Throws 22023 as {@link assertConnectionUri}. */
+export function withoutPassword(uri: string): string {
+  assertConnectionUri(uri);
+  const [, scheme, user, , host, query] = URI.exec(uri) as RegExpExecArray;
+  const parameters = (query ?? "").split("&").filter((part) => part !== "" && !isSecret(part));
+  const userinfo = user === undefined ? "" : `${user}@`;
+  return `${scheme}${userinfo}${host}${parameters.length === 0 ? "" : `?${parameters.join("&")}`}`;
+}
+
+/**
+ * A text, such as another program's error message, with what looks like the credentials of a connection URI masked, also
+ * where the scheme is missing. Hides too much rather than too little.
+ */
+export function maskPasswords(text: string): string {
+  return text
+    .replace(/(postgres(?:ql)?:\/\/)[^\s"'`]*@/gi, "$1***@")
+    .replace(/([^\s"'`:/@]+):[^\s"'`@]+@/g, "$1:***@")
+    .replace(/\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&"'`]+)/gi, "$1=***");
+}
+
+function isSecret(parameter: string): boolean {
+  const name = parameter.split("=", 1)[0] as string;
+  try {
+    return SECRET_PARAMETERS.test(decodeURIComponent(name));
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,29 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ProgressSchema } from "../../gen/neon/pageserver/v1/service_pb.js";
+import type { Store } from "../timeline/store.js";
+import type { BranchClaims } from "./branch-claims.js";
+import type { Logger } from "./log.js";
+import type { SerialQueue } from "./serial-queue.js";
+
+/** What the handlers of all commands share: the repository and its page server. */
+export interface ServerContext {
+  /** The `.neon` directory. */
+  readonly directory: string;
+  readonly store: Store;
+  readonly log: Logger;
+  /** Names of branches that running imports are going to create. */
+  readonly claims: BranchClaims;
+  /** Changes of config.toml, one at a time. */
+  readonly configChanges: SerialQueue;
+  readonly startedAt: Date;
+  /** host:port of the TCP listener; undefined if there is none. */
+  readonly listenAddress: string | undefined;
+}
+
+/** What a handler gets besides its request. */
+export interface Context extends ServerContext {
+  /** Aborts when the client cancels or is gone, or the page server ends. Its reason is a NeonError. */
+  readonly signal: AbortSignal;
+  /** Tells the client how far the command has come, if its request asks for that. */
+  progress(progress: MessageInitShape<typeof ProgressSchema>): void;
+}

@@ -1,0 +1,30 @@
+import type { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
+import type { Handler } from "./handler.js";
+import { branchList } from "./handlers/branch-list.js";
+import { branchPush } from "./handlers/branch-push.js";
+import { branchShow } from "./handlers/branch-show.js";
+import { commandList } from "./handlers/command-list.js";
+import { originAdd } from "./handlers/origin-add.js";
+import { originList } from "./handlers/origin-list.js";
+import { originRemove } from "./handlers/origin-remove.js";
+import { performExport } from "./handlers/perform-export.js";
+import { performImport } from "./handlers/perform-import.js";
+import { performPush } from "./handlers/perform-push.js";
+import { serverStatus } from "./handlers/server-status.js";
+
+type Methods = typeof PageServerService.method;
+
+/** The handler of every method. An rpc without one is a type error here. */
+export const HANDLERS: { readonly [Name in keyof Methods]: Handler<Methods[Name]> } = {
+  branchList,
+  branchPush,
+  branchShow,
+  commandList,
+  originAdd,
+  originList,
+  originRemove,
+  performExport,
+  performImport,
+  performPush,
+  serverStatus,
+};

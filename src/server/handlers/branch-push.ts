@@ -1,0 +1,24 @@
+import type { BranchPushRequest } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
+import type { CopyBoth } from "../../pgwire/copy-both.js";
+import { assertBranchName } from "../../timeline/branch-name.js";
+import type { Context } from "../context.js";
+
+/** branch_push: receives a branch from the client. */
+export async function branchPush(
+  { branch }: BranchPushRequest,
+  { store, signal, log }: Context,
+  open: () => CopyBoth,
+): Promise<void> {
+  assertBranchName(branch);
+  const [{ receive }, { branchSink }] = await Promise.all([
+    import("../../sync/receive.js"),
+    import("../../sync/branch-sink.js"),
+  ]);
+  const { decision, frames, bytes } = await receive({
+    stream: open(),
+    sink: branchSink(store, branch),
+    signal,
+  });
+  log.info({ branch, decision: Decision[decision], frames, bytes }, "branch received");
+}

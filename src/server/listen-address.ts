@@ -1,0 +1,39 @@
+import { NeonError } from "../errors.js";
+
+/** Where a page server listens for TCP connections. */
+export interface ListenAddress {
+  /** Host name or address, an IPv6 address without brackets. */
+  readonly host: string;
+  /** Port; 0 lets the operating system choose. */
+  readonly port: number;
+}
+
+/**
+ * Reads `host:port` or `[IPv6]:port`. Throws 22023 if the text is neither, and 0A000 for anything but loopback: there
+ * are no users yet, and whoever reaches the port can read, write and delete every branch.
+ */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@]+)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || port > 65535) {
+    throw new NeonError("invalid_parameter_value", `"${text}" is not an address to listen on`, {
+      hint: "Write host:port, such as 127.0.0.1:6400 or [::1]:6400.",
+    });
+  }
+  if (!isLoopback(host)) {
+    throw new NeonError("feature_not_supported", `listening on ${host} is not supported yet`, {
+      hint: "Without users and passwords a page server listens on loopback only; reach it through a tunnel: ssh -L.",
+    });
+  }
+  return { host, port };
+}
+
+/** Writes an address as {@link parseListenAddress} reads it. */
+export function formatListenAddress({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,54 @@
+import { NeonError } from "../errors.js";
+import { assertBranchName } from "../timeline/branch-name.js";
+import { readConfig } from "./config.js";
+import { assertConnectionUri } from "./connection-uri.js";
+
+/** Throws 42602 unless `name` can name an origin. The name is not quoted: it may be a misplaced URI. */
+export function assertOriginName(name: string): void {
+  if (isOriginName(name)) return;
+  throw new NeonError("invalid_name", "that cannot be the name of an origin", {
+    hint: "An origin's name follows the rules of branch names, without a slash: cloud.",
+  });
+}
+
+/**
+ * Finds the connection URI of a destination: an origin's name, or a URI as it is. It can hold a password.
+ * Throws 42704 for an unknown origin and 22023 for what is neither.
+ */
+export async function resolveDestination(directory: string, destination: string): Promise<string> {
+  if (/^postgres(ql)?:\/\//.test(destination)) {
+    assertConnectionUri(destination);
+    return destination;
+  }
+  if (!isOriginName(destination) || /[@=]/.test(destination)) {
+    throw new NeonError(
+      "invalid_parameter_value",
+      "the destination is neither an origin nor a connection URI",
+      {
+        hint: "Write the name of an origin (neon origin list) or postgresql://host:port/.",
+      },
+    );
+  }
+  const { origins } = await readConfig(directory);
+  const uri = origins.get(destination);
+  if (uri === undefined) throw unknownOrigin(destination);
+  return uri;
+}
+
+/** The error for an origin that is not there. */
+export function unknownOrigin(name: string): NeonError {
+  return new NeonError("undefined_object", `origin "${name}" does not exist`, {
+    hint: `Name it first: neon origin add ${name} postgresql://host:port/`,
+  });
+}
+
+function isOriginName(name: string): boolean {
+  if (name.includes("/")) return false;
+  try {
+    assertBranchName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof NeonError) return false;
+    throw error;
+  }
+}

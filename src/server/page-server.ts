@@ -1,0 +1,132 @@
+import { NeonError } from "../errors.js";
+import { type Listener, listen, type ServerHandler } from "../pgwire/listener.js";
+import { Store } from "../timeline/store.js";
+import { VERSION } from "../version.js";
+import { answerQuery } from "./answer-query.js";
+import { BranchClaims } from "./branch-claims.js";
+import { readConfig, socketPath, storePath } from "./config.js";
+import type { ServerContext } from "./context.js";
+import { type ListenAddress, parseListenAddress } from "./listen-address.js";
+import { type Logger, noLog } from "./log.js";
+import { acquireLock, type RepositoryLock } from "./repository-lock.js";
+import { SerialQueue } from "./serial-queue.js";
+
+/** What {@link PageServer.start} takes. */
+export interface PageServerOptions {
+  /** The `.neon` directory. */
+  readonly directory: string;
+  /** host:port to listen on; the configuration's unless given; false: serve `.neon/socket` only. */
+  readonly listen?: string | false | undefined;
+  /** Where to log; nowhere unless given. */
+  readonly log?: Logger | undefined;
+}
+
+// Clients derive features from the number in front, so that it names the protocol's generation and not ours.
+const SERVER_VERSION = `14.0 (neon ${VERSION})`;
+
+/** A running page server: the one process that holds a repository, serving it to clients. */
+export class PageServer {
+  readonly #directory: string;
+  readonly #log: Logger;
+  readonly #lock: RepositoryLock;
+  /** What commands share once the store is open; they wait for it. */
+  readonly #shared: Promise<Omit<ServerContext, "listenAddress">>;
+  readonly #running = new Set<Promise<void>>();
+  #provide: (store: Store | Promise<never>) => void = () => {};
+  #store: Store | undefined;
+  #listener: Listener | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(directory: string, log: Logger, lock: RepositoryLock) {
+    this.#directory = directory;
+    this.#log = log;
+    this.#lock = lock;
+    const opened = new Promise<Store>((resolve) => {
+      this.#provide = resolve;
+    });
+    const fixed = { claims: new BranchClaims(), configChanges: new SerialQueue(), startedAt: new Date() };
+    this.#shared = opened.then((store) => ({ ...fixed, directory, store, log }));
+    this.#shared.catch(() => {}); // whoever waits for it is told
+  }
+
+  /** host:port of the TCP listener, with the real port; undefined if there is none. */
+  get listenAddress(): string | undefined {
+    return this.#listener?.addresses.find((address) => address !== socketPath(this.#directory));
+  }
+
+  /**
+   * Takes the repository, listens, and opens the store. Throws 55006 if another process holds the repository or the
+   * port, 22023 for a bad configuration; nothing stays open then.
+   */
+  static async start(options: PageServerOptions): Promise<PageServer> {
+    const { directory, log = noLog } = options;
+    const address = await chooseAddress(options);
+    const server = new PageServer(directory, log, await acquireLock(directory));
+    try {
+      // The socket first: a holder that the lock cannot see, such as one in another container, answers there, and opening
+      // the store deletes what belongs to no running session.
+      server.#listener = await server.#listen(address);
+      server.#store = await Store.open(storePath(directory));
+      server.#provide(server.#store);
+    } catch (thrown) {
+      const error = NeonError.from(thrown);
+      server.#provide(Promise.reject(error));
+      await server.abort();
+      throw error;
+    }
+    log.info({ directory, listen: server.listenAddress, version: VERSION }, "page server started");
+    return server;
+  }
+
+  /** Stops accepting, lets running commands come to their end, and gives the repository back. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown();
+    return this.#closed;
+  }
+
+  /** Like {@link close}, but aborts what runs (57P01). May be called while `close` waits. */
+  async abort(): Promise<void> {
+    await this.#listener?.destroy();
+    await this.close();
+  }
+
+  #listen(address: ListenAddress | undefined): Promise<Listener> {
+    return listen({
+      path: socketPath(this.#directory),
+      ...address,
+      parameters: { server_version: SERVER_VERSION },
+      log: this.#log,
+      handler: {
+        query: (...query) => {
+          const command = this.#answer(...query);
+          const settled = command.catch(() => {}).finally(() => this.#running.delete(settled));
+          this.#running.add(settled);
+          return command;
+        },
+      },
+    });
+  }
+
+  async #answer(...[sql, reply, connection, signal]: Parameters<ServerHandler["query"]>): Promise<void> {
+    const context = { ...(await this.#shared), listenAddress: this.listenAddress };
+    await answerQuery(context, sql, reply, connection, signal);
+  }
+
+  async #shutDown(): Promise<void> {
+    await this.#listener?.close();
+    await this.#listener?.drain();
+    // A command whose client is gone can still be tidying up, and needs the store for it.
+    await Promise.all(this.#running);
+    await this.#store?.close();
+    await this.#lock.release();
+    this.#log.info({ directory: this.#directory }, "page server stopped");
+  }
+}
+
+async function chooseAddress({
+  directory,
+  listen: given,
+}: PageServerOptions): Promise<ListenAddress | undefined> {
+  const { listen: configured } = await readConfig(directory);
+  return given === false ? undefined : parseListenAddress(given ?? configured);
+}

@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import test from "ava";
+import { PageServerService, type Progress } from "../../gen/neon/pageserver/v1/service_pb.js";
+import { createPostgres } from "../../scripts/support/postgres.js";
+import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
+import { call, callStream } from "../../src/server/call.js";
+import { temporaryServer } from "../support/temporary-server.js";
+
+const commands = PageServerService.method;
+
+async function setUp(t: { teardown(work: () => Promise<void>): void }) {
+  const postgres = await createPostgres({ major: 15, settings: { fsync: "off" } });
+  t.teardown(() => postgres.remove());
+  const server = await temporaryServer();
+  t.teardown(server.remove);
+  return { postgres, server };
+}
+
+test("import and export answer with what they did, report progress, and let others work meanwhile", async (t) => {
+  const { postgres, server } = await setUp(t);
+  const connection = await server.connect();
+  const other = await server.connect();
+  const steps: Progress[] = [];
+  const onProgress = (progress: Progress) => steps.push(progress);
+  const request = { branch: "main", uri: postgres.uri };
+  const importing = call(connection, commands.performImport, request, { onProgress });
+  t.deepEqual(await callStream(other, commands.branchList, {}), []);
+  await t.throwsAsync(call(other, commands.performImport, request), { code: "object_in_use" });
+  const imported = await importing;
+  t.true(imported.sourceBytes > imported.bytes && imported.bytes > 0n);
+  t.true(imported.frames > 1n && imported.seconds > 0);
+  const phases = new Set(steps.map(({ phase }) => phase)).size;
+  t.true(steps.length > 0 && steps.length <= phases + 5 * imported.seconds + 1, `${steps.length} notices`);
+  await t.throwsAsync(call(other, commands.performImport, request), { code: "duplicate_object" });
+
+  const home = await createTemporaryDirectory("neon-export-");
+  t.teardown(() => home.remove());
+  const directory = join(home.path, "data");
+  const exported = await call(connection, commands.performExport, { branch: "main", directory });
+  t.deepEqual(exported.head, imported.head);
+  t.is(exported.postgresMajorVersion, 15);
+  t.is(exported.directory, directory);
+  t.true(exported.bytes > 0n);
+  for (const open of [connection, other]) await open.close();
+});
+
+test("a cancelled import leaves no branch, no slot, and its name free", async (t) => {
+  const { postgres, server } = await setUp(t);
+  const connection = await server.connect();
+  const request = { branch: "main", uri: postgres.uri };
+  const abort = new AbortController();
+  const options = { signal: abort.signal, onProgress: () => abort.abort() };
+  await t.throwsAsync(call(connection, commands.performImport, request, options), { code: "query_canceled" });
+  t.deepEqual(await callStream(connection, commands.branchList, {}), []);
+  t.deepEqual(await postgres.query("select slot_name from pg_replication_slots"), []);
+  t.is((await call(connection, commands.performImport, request)).branch, "main");
+  await connection.close();
+});
+
+test("a push to a stock Postgres says that it is no page server", async (t) => {
+  const { postgres, server } = await setUp(t);
+  const connection = await server.connect();
+  await call(connection, commands.performImport, { branch: "main", uri: postgres.uri });
+  await t.throwsAsync(call(connection, commands.performPush, { branch: "main", uri: postgres.uri }), {
+    code: "connection_exception",
+    message: /not a page server/,
+  });
+  await connection.close();
+});
