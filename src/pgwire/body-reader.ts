@@ -54,5 +54,5 @@ export class BodyReader {
 }
 
 function malformed(): NeonError {
-  return new NeonError("protocol_violation", "A message is shorter than its fields", { party: "protocol" });
+  return new NeonError("protocol_violation", "a message is shorter than its fields", { party: "protocol" });
 }

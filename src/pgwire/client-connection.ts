@@ -127,13 +127,13 @@ export class ClientConnection implements Connection {
   /** See Connection. */
   destroy(reason?: NeonError): void {
     this.#destroyed ??=
-      reason ?? new NeonError("connection_failure", "The connection was closed", { party: "caller" });
+      reason ?? new NeonError("connection_failure", "the connection was closed", { party: "caller" });
     this.#socket.destroy(this.#destroyed);
   }
 
   #begin(sql: string): void {
     if (this.#destroyed !== undefined) throw connectionLost(this.#destroyed);
-    if (this.#busy) throw new NeonError("object_in_use", "The connection is running another command");
+    if (this.#busy) throw new NeonError("object_in_use", "the connection is running another command");
     this.#busy = true;
     try {
       this.#writer.send(buildMessage(Frontend.Query, cstring(sql)));
@@ -167,7 +167,7 @@ export class ClientConnection implements Connection {
     }
     throw new NeonError(
       "protocol_violation",
-      `The server sent an unexpected message of type ${describeType(type)}`,
+      `the server sent an unexpected message of type ${describeType(type)}`,
       {
         party: "protocol",
       },

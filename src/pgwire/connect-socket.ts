@@ -98,7 +98,7 @@ async function startUp(socket: Socket, path: string, applicationName: string): P
 }
 
 function unexpected(what: string): NeonError {
-  return new NeonError("protocol_violation", `The page server ${what}`, { party: "protocol" });
+  return new NeonError("protocol_violation", `the page server ${what}`, { party: "protocol" });
 }
 
 function silence(path: string, timeoutMs: number): NeonError {

@@ -101,7 +101,7 @@ function createClient({ replication, applicationName }: ConnectOptions, url: URL
     return client;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new NeonError("invalid_parameter_value", `The connection URI cannot be used: ${text}`, {
+    throw new NeonError("invalid_parameter_value", `the connection URI cannot be used: ${text}`, {
       cause: error,
     });
   }
@@ -122,7 +122,7 @@ function takeOver(client: StartingClient, parameters: Map<string, string>): Clie
 /** Checks a connection URI, and brings its sslmode to libpq's meaning, which pg takes only when told to. */
 function parseUri(uri: string): { url: URL; mode: string } {
   const bad = (why: string) =>
-    new NeonError("invalid_parameter_value", `The connection URI cannot be used: ${why}`, {
+    new NeonError("invalid_parameter_value", `the connection URI cannot be used: ${why}`, {
       hint: "A connection URI is written as postgresql://user@host:5432/database.",
     });
   if (!/^postgres(ql)?:\/\//.test(uri)) throw bad("it does not begin with postgresql://");
@@ -163,7 +163,7 @@ function isTlsRefusal(cause: unknown): boolean {
 }
 
 function noAnswer({ host, port }: StartingClient, timeoutMs: number): NeonError {
-  const text = `No answer from ${host}:${port} within ${timeoutMs / 1000} s`;
+  const text = `no answer from ${host}:${port} within ${timeoutMs / 1000} s`;
   return new NeonError("sqlclient_unable_to_establish_sqlconnection", text, {
     party: "connection",
     retryable: true,
@@ -190,7 +190,7 @@ function refused(error: Error, { host, port }: StartingClient): NeonError {
   const known = NeonError.from(first);
   return new NeonError(
     "sqlclient_unable_to_establish_sqlconnection",
-    `Cannot connect to ${host}:${port}: ${known.message}`,
+    `cannot connect to ${host}:${port}: ${known.message}`,
     {
       party: "connection",
       retryable: known.retryable || known.code !== "internal_error",

@@ -17,7 +17,7 @@ const MAX_NAME_BYTES = 106;
  */
 export async function acquireExclusiveName(name: string): Promise<ExclusiveName | undefined> {
   if (process.platform !== "linux") {
-    throw new NeonError("feature_not_supported", "Abstract unix sockets exist on Linux only");
+    throw new NeonError("feature_not_supported", "abstract unix sockets exist on Linux only");
   }
   if (Buffer.byteLength(name) > MAX_NAME_BYTES || name.includes("\0") || name === "") {
     throw new NeonError("invalid_parameter_value", `"${name}" cannot be the name of an abstract socket`);

@@ -138,7 +138,7 @@ function startListening(
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") return reject(NeonError.from(error));
       const hint = "Another process listens there.";
-      reject(new NeonError("object_in_use", `The address ${name} is in use`, { hint, cause: error }));
+      reject(new NeonError("object_in_use", `the address ${name} is in use`, { hint, cause: error }));
     });
     server.listen({ ...where, exclusive: true }, () => {
       server.removeAllListeners("error");

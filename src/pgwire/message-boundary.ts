@@ -27,7 +27,7 @@ export class MessageBoundary {
       offset += copied;
       if (this.#headerBytes < 5) return;
       const length = this.#header.readInt32BE(1);
-      if (length < 4) throw new NeonError("internal_error", `Bytes to send are no message: length ${length}`);
+      if (length < 4) throw new NeonError("internal_error", `bytes to send are no message: length ${length}`);
       this.#missing = length - 4;
       this.#headerBytes = 0;
     }

@@ -82,7 +82,7 @@ export class MessageReader {
   /** The next message if all of it is here; otherwise undefined, and `next` waits for it. Throws as `next` does. */
   nextNow(): Message | undefined {
     if (this.#waiting !== undefined)
-      throw new NeonError("internal_error", "Two readers wait for one message");
+      throw new NeonError("internal_error", "two readers wait for one message");
     const message = this.#cut(false);
     this.#resume();
     return message;
@@ -110,7 +110,7 @@ export class MessageReader {
 
   #ask(untyped: boolean): Promise<Message | undefined> {
     if (this.#waiting !== undefined)
-      throw new NeonError("internal_error", "Two readers wait for one message");
+      throw new NeonError("internal_error", "two readers wait for one message");
     return new Promise((resolve, reject) => {
       this.#waiting = { untyped, resolve, reject };
       this.#answer();
@@ -161,7 +161,7 @@ export class MessageReader {
   #checkEnd(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#available > 0 || this.#message !== undefined || this.#dropping > 0) {
-      throw new NeonError("connection_failure", "The connection was closed in the middle of a message", {
+      throw new NeonError("connection_failure", "the connection was closed in the middle of a message", {
         party: "connection",
         retryable: true,
       });

@@ -38,7 +38,7 @@ export class MessageWriter {
   /** Queues a whole message; messages of one tick leave together. The caller does not change it afterwards. */
   send(message: Buffer): void {
     this.#check();
-    if (this.midMessage) throw new NeonError("internal_error", "A message cannot begin inside another one");
+    if (this.midMessage) throw new NeonError("internal_error", "a message cannot begin inside another one");
     this.#cork();
     this.#socket.write(message);
   }

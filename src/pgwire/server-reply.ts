@@ -77,7 +77,7 @@ export class ServerReply implements Reply {
 
   /** See Reply. */
   copyBoth(): CopyBoth {
-    if (this.#copy !== undefined) throw new NeonError("internal_error", "A command opens CopyBoth once");
+    if (this.#copy !== undefined) throw new NeonError("internal_error", "a command opens CopyBoth once");
     this.#openCopy();
     // Format 0 (text) and no columns, as a walsender answers.
     this.#writer.send(buildMessage(Backend.CopyBothResponse, byte(0), int16(0)));
@@ -95,7 +95,7 @@ export class ServerReply implements Reply {
       await this.#copy.drop();
     }
     if (this.#copy?.sent === "failure") return;
-    if (this.#tag === undefined) throw new NeonError("internal_error", "The command gave no answer");
+    if (this.#tag === undefined) throw new NeonError("internal_error", "the command gave no answer");
     this.#writer.send(this.#tag);
   }
 }

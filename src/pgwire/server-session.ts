@@ -198,7 +198,7 @@ export class ServerSession {
       default:
         throw new NeonError(
           "protocol_violation",
-          `A message of type ${describeType(type)} was not expected`,
+          `a message of type ${describeType(type)} was not expected`,
           {
             party: "protocol",
           },
@@ -219,7 +219,7 @@ export class ServerSession {
   }
 
   #cancel(): void {
-    this.#abortCommand(new NeonError("query_canceled", "The command was cancelled by its client"));
+    this.#abortCommand(new NeonError("query_canceled", "the command was cancelled by its client"));
   }
 
   #leave(reason: NeonError): void {
@@ -258,11 +258,11 @@ const copyLimit: MessageLimit = (type) =>
   type === Frontend.CopyData ? MAX_SESSION_MESSAGE_BYTES : MAX_COMMAND_BYTES;
 
 function onlySimpleQueries(): NeonError {
-  return new NeonError("feature_not_supported", "Prepared statements are not supported", {
+  return new NeonError("feature_not_supported", "prepared statements are not supported", {
     hint: "Send the command as a simple query, without parameters.",
   });
 }
 
 function shutdown(): NeonError {
-  return new NeonError("admin_shutdown", "The page server is stopping", { retryable: true });
+  return new NeonError("admin_shutdown", "the page server is stopping", { retryable: true });
 }

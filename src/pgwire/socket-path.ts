@@ -18,7 +18,7 @@ export async function withShortPath<T>(path: string, use: (path: string) => Prom
     await symlink(resolve(dirname(path)), link);
     const short = join(link, basename(path));
     if (Buffer.byteLength(short) > MAX_PATH_BYTES) {
-      throw new NeonError("invalid_parameter_value", `The path of the socket is too long: ${path}`);
+      throw new NeonError("invalid_parameter_value", `the path of the socket is too long: ${path}`);
     }
     return await use(short);
   } finally {

@@ -36,7 +36,7 @@ export async function readStartup(reader: MessageReader, socket: Socket): Promis
     if (code !== StartupCode.SSLRequest && code !== StartupCode.GSSENCRequest)
       return parseStartup(code, body);
     if (declined.has(code))
-      throw new NeonError("protocol_violation", "Encryption was asked for twice", { party: "protocol" });
+      throw new NeonError("protocol_violation", "encryption was asked for twice", { party: "protocol" });
     declined.add(code);
     socket.write("N");
   }
@@ -45,7 +45,7 @@ export async function readStartup(reader: MessageReader, socket: Socket): Promis
 function parseStartup(version: number, body: BodyReader): Startup {
   if (version >> 16 !== 3) {
     const asked = `${version >>> 16}.${version & 0xffff}`;
-    throw new NeonError("feature_not_supported", `Protocol ${asked} is not supported; 3.0 is`, {
+    throw new NeonError("feature_not_supported", `protocol ${asked} is not supported; 3.0 is`, {
       party: "protocol",
     });
   }
@@ -56,7 +56,7 @@ function parseStartup(version: number, body: BodyReader): Startup {
     parameters.set(name, body.cstring());
   }
   if (!parameters.get("user")) {
-    throw new NeonError("invalid_authorization_specification", "The startup packet names no user");
+    throw new NeonError("invalid_authorization_specification", "the startup packet names no user");
   }
   return { kind: "session", parameters, unknownOptions, newer: (version & 0xffff) > 0 };
 }

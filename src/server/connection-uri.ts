@@ -34,7 +34,7 @@ export function withoutPassword(uri: string): string {
 export function maskPasswords(text: string): string {
   return text
     .replace(/(postgres(?:ql)?:\/\/)[^\s"'`]*@/gi, "$1***@")
-    .replace(/([^\s"'`:/@]+):[^\s"'`@]+@/g, "$1:***@")
+    .replace(/(?<!\/\/)\b([^\s"'`:/@]+):[^\s"'`@/][^\s"'`@]*@/g, "$1:***@")
     .replace(/\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&"'`]+)/gi, "$1=***");
 }
 

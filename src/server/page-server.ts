@@ -78,6 +78,11 @@ export class PageServer {
     return server;
   }
 
+  /** Resolves at a moment when no command runs: a {@link close} right then keeps nobody waiting. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
   /** Stops accepting, lets running commands come to their end, and gives the repository back. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();

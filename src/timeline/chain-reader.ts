@@ -113,9 +113,9 @@ export class ChainReader {
 }
 
 /** Decompresses a frame and parses its records. Throws XX001 for content that cannot be parsed. */
-export async function decodeRecords(frame: Frame): Promise<DecodedFrame> {
+export function decodeRecords(frame: Frame): DecodedFrame {
   const { header, digest } = frame;
-  const content = await decompress(header.codec, frame.payload, header.contentLength);
+  const content = decompress(header.codec, frame.payload, header.contentLength);
   try {
     return { header, digest, records: fromBinary(RecordBatchSchema, content).records };
   } catch (cause) {

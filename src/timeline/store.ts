@@ -174,7 +174,7 @@ export class Store {
 
 async function readStart(reader: ChainReader): Promise<StartRecord> {
   for await (const frame of reader.frames()) {
-    const { records } = await decodeRecords(frame);
+    const { records } = decodeRecords(frame);
     const record = records[0]?.record;
     if (record?.case === "start" && records.length === 1) return record.value;
     break;

@@ -80,7 +80,7 @@ testWithPsql("psql's Control-C cancels the command", async (t) => {
   const server = await toyServer(t, toy);
   const { status, output } = await run(server, ["-c", "hang"], "", 500);
   t.is(status, 1);
-  t.regex(output, /ERROR: {2}The command was cancelled by its client/);
+  t.regex(output, /ERROR: {2}the command was cancelled by its client/);
 });
 
 testWithPsql("psql survives a CopyBoth, which it cannot speak", async (t) => {

@@ -149,7 +149,7 @@ test("a message of an unknown type ends the connection with 08P01", async (t) =>
   const client = await RawClient.start(server.tcp);
   client.send(message("?"));
   const answer = await client.rest();
-  t.like(fields(answer[0]), { S: "FATAL", C: "08P01", M: 'A message of type "?" was not expected' });
+  t.like(fields(answer[0]), { S: "FATAL", C: "08P01", M: 'a message of type "?" was not expected' });
 });
 
 test("a handler that gives no answer is an internal error for its client", async (t) => {

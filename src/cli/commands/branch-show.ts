@@ -1,0 +1,35 @@
+import { callAndPrint } from "../call-and-print.js";
+import { formatBytes, formatFields, formatHead, formatHex } from "../format.js";
+import type { Command } from "../global-arguments.js";
+
+/** `neon branch show`. */
+export const branchShowCommand: Command<{ branch: string }> = {
+  command: "show <branch>",
+  describe: "Describe a branch",
+  builder: (yargs) =>
+    yargs.positional("branch", { type: "string", demandOption: true, describe: "The branch" }),
+  handler: async (args) => {
+    const { timestampDate } = await import("@bufbuild/protobuf/wkt");
+    const { formatLsn } = await import("../../lsn.js");
+    await callAndPrint(args, "branchShow", { branch: args.branch }, (branch) =>
+      formatFields({
+        branch: branch.name,
+        head: formatHead(branch.head),
+        digest: branch.head && formatHex(branch.head.digest),
+        timeline: formatHex(branch.timelineId),
+        frames: String(branch.frames),
+        size: formatBytes(branch.bytes),
+        "system identifier": String(branch.systemIdentifier),
+        "server version": formatVersion(branch.serverVersionNum),
+        "backup start": formatLsn(branch.backupStartLsn),
+        "WAL segments": formatBytes(branch.walSegmentSize),
+        imported: branch.importedAt && timestampDate(branch.importedAt).toISOString(),
+      }),
+    );
+  },
+};
+
+/** `15.18` of server_version_num 150018. */
+function formatVersion(serverVersionNum: number): string {
+  return `PostgreSQL ${Math.floor(serverVersionNum / 10000)}.${serverVersionNum % 10000}`;
+}

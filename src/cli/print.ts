@@ -1,0 +1,31 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { GlobalArguments } from "./global-arguments.js";
+
+/** What a command can print as JSON: a message of the schema, several, or a plain object. */
+export type Result =
+  | Message
+  | readonly Message[]
+  | { readonly [key: string]: string | number | boolean | null };
+
+/** Prints a command's result on stdout: `text` for people, or `result` as one line of JSON. */
+export async function print(args: GlobalArguments, result: Result, text: string): Promise<void> {
+  if (!args.json) return writeTo(process.stdout, text === "" ? "" : `${text}\n`);
+  const { resultJson } = await import("./result-json.js");
+  return writeTo(process.stdout, `${JSON.stringify(resultJson(result))}\n`);
+}
+
+/** Resolves when the text is written, or when there is nobody who reads it. */
+export function writeTo(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write(text, () => resolve());
+  });
+}
+
+/** `neon branch list | head -1` is no error: what the reader does not want is dropped. */
+export function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}

@@ -1,0 +1,103 @@
+import yargs from "yargs";
+import { VERSION } from "../version.js";
+import { changeDirectory } from "./change-directory.js";
+import { branchListCommand } from "./commands/branch-list.js";
+import { branchShowCommand } from "./commands/branch-show.js";
+import { exportCommand } from "./commands/export.js";
+import { importCommand } from "./commands/import.js";
+import { initCommand } from "./commands/init.js";
+import { originAddCommand } from "./commands/origin-add.js";
+import { originListCommand } from "./commands/origin-list.js";
+import { originRemoveCommand } from "./commands/origin-remove.js";
+import { pushCommand } from "./commands/push.js";
+import { startCommand } from "./commands/start.js";
+import { statusCommand } from "./commands/status.js";
+import { stopCommand } from "./commands/stop.js";
+import { UsageError } from "./usage-error.js";
+
+// A plural form is an object; the types know texts only.
+/** yargs's messages in the style of ours. */
+const MESSAGES = {
+  "Not enough non-option arguments: got %s, need at least %s": {
+    one: "too few arguments: %s given, %s needed",
+    other: "too few arguments: %s given, %s needed",
+  },
+  "Too many non-option arguments: got %s, maximum of %s": {
+    one: "too many arguments: %s given, at most %s possible",
+    other: "too many arguments: %s given, at most %s possible",
+  },
+  "Unknown argument: %s": { one: "unknown argument: %s", other: "unknown arguments: %s" },
+  "Unknown command: %s": { one: "unknown command: %s", other: "unknown commands: %s" },
+  "Not enough arguments following: %s": "option %s needs a value",
+  "Did you mean %s?": "unknown command, did you mean %s?",
+} as Record<string, unknown> as Record<string, string>;
+
+/**
+ * Runs the command line `words` (without the program's name) and resolves when its result is printed.
+ *
+ * Throws UsageError for words that are no command, and whatever the command throws.
+ */
+export async function run(words: string[]): Promise<void> {
+  const program = yargs(words)
+    .scriptName("neon")
+    .usage("$0 <command>\n\nBranches of stock PostgreSQL that can be pushed and pulled.")
+    .option("C", {
+      type: "string",
+      requiresArg: true,
+      global: true,
+      describe: "Run as if started in this directory",
+      coerce: (directory: string) => directory,
+    })
+    .option("json", {
+      type: "boolean",
+      global: true,
+      default: false,
+      describe: "Print results and errors as JSON",
+    })
+    .middleware(({ C }) => changeDirectory(C as string | undefined))
+    .command(initCommand)
+    .command(startCommand)
+    .command(stopCommand)
+    .command(statusCommand)
+    .command(importCommand)
+    .command(exportCommand)
+    .command(pushCommand)
+    .command("branch", "Look at branches: list, show", (branch) =>
+      branch
+        .command(branchListCommand)
+        .command(branchShowCommand)
+        .demandCommand(1, "branch needs one of: list, show"),
+    )
+    .command("origin", "Name other page servers: add, list, remove", (origin) =>
+      origin
+        .command(originAddCommand)
+        .command(originListCommand)
+        .command(originRemoveCommand)
+        .demandCommand(1, "origin needs one of: add, list, remove"),
+    )
+    .demandCommand(1, "no command given")
+    .version(VERSION)
+    .help()
+    .alias("help", "h")
+    .strict()
+    .recommendCommands()
+    // Names and URIs are text, also when they look like numbers or paths into objects; messages are English everywhere.
+    .parserConfiguration({
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "dot-notation": false,
+      "boolean-negation": false,
+      "duplicate-arguments-array": false,
+    })
+    .detectLocale(false)
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .exitProcess(false)
+    .updateStrings(MESSAGES)
+    .fail((message, error) => {
+      // yargs throws errors of its own for a few wrong command lines, and hands over messages for the others.
+      throw error === undefined || error.name === "YError"
+        ? new UsageError(message ?? error?.message)
+        : error;
+    });
+  await program.parseAsync();
+}

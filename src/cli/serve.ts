@@ -1,0 +1,32 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { NeonError } from "../errors.js";
+import { openLog } from "../server/log.js";
+import { PageServer } from "../server/page-server.js";
+import { interruptedBy, interruption } from "./interrupt.js";
+import { withPatience } from "./patience.js";
+
+/** Path of the log of a repository's page server. */
+export function logPath(neonDirectory: string): string {
+  return join(neonDirectory, "log");
+}
+
+/**
+ * Runs the page server of a repository in this process until a signal ends it, with Postgres's meanings: SIGTERM lets
+ * running commands end, SIGINT cancels them. `onReady` is called once clients can connect.
+ */
+export async function serve(neonDirectory: string, onReady: () => Promise<void>): Promise<void> {
+  const signal = interruption();
+  const log = await openLog(logPath(neonDirectory));
+  try {
+    const server = await withPatience(signal, () => PageServer.start({ directory: neonDirectory, log }));
+    await onReady();
+    if (!signal.aborted) await once(signal, "abort");
+    await (interruptedBy() === "SIGTERM" ? server.close() : server.abort());
+  } catch (error) {
+    log.error({ message: NeonError.from(error).message }, "the page server ends with an error");
+    throw error;
+  } finally {
+    log.flush();
+  }
+}

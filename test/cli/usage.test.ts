@@ -1,0 +1,162 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "ava";
+import { MAIN, neon, temporaryDirectory, temporaryRepository } from "./support/neon.js";
+
+const WRONG: [title: string, words: string[], message: RegExp][] = [
+  ["no command", [], /no command given/],
+  ["an unknown command", ["xyzzy"], /unknown .*: xyzzy/],
+  ["a misspelt command", ["brnch"], /unknown command, did you mean branch\?/],
+  ["half a command", ["branch"], /branch needs one of: list, show/],
+  ["a missing argument", ["push", "main"], /too few arguments: 1 given, 2 needed/],
+  ["a superfluous argument", ["push", "main", "cloud", "now"], /unknown argument: now/],
+  ["an unknown option", ["push", "main", "cloud", "--force"], /unknown argument: force/],
+  ["an option without its value", ["-C"], /option C needs a value/],
+  ["a destination without an origin", ["push", "main", ":other"], /origin or origin:branch/],
+  ["a destination without a branch", ["push", "main", "cloud:"], /origin or origin:branch/],
+];
+
+for (const [title, words, message] of WRONG) {
+  test.serial(`${title} is a usage error: status 2, nothing on stdout`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const { status, stdout, stderr } = await neon(directory, ...words);
+    t.is(status, 2);
+    t.is(stdout, "");
+    t.regex(stderr, /^neon: [^\n]+\nhint: [^\n]+\n$/);
+    t.regex(stderr, message);
+  });
+}
+
+test.serial("--version prints the package's version, --help the commands", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { version } = JSON.parse(await readFile(new URL("../../../package.json", import.meta.url), "utf8"));
+  t.deepEqual(await neon(directory, "--version"), { status: 0, stdout: `${version}\n`, stderr: "" });
+  const help = await neon(directory, "--help");
+  t.is(help.status, 0);
+  for (const command of ["init", "start", "stop", "status", "import", "export", "push", "branch", "origin"]) {
+    t.regex(help.stdout, new RegExp(`^  neon ${command}\\b`, "m"));
+  }
+});
+
+test.serial(
+  "outside of a repository every command that needs one says what to do, with status 1",
+  async (t) => {
+    const directory = await temporaryDirectory(t);
+    for (const words of [["status"], ["start"], ["stop"], ["branch", "list"], ["push", "main", "cloud"]]) {
+      const { status, stderr } = await neon(directory, ...words);
+      t.is(status, 1);
+      t.regex(stderr, /^neon: there is no neon repository in .*\nhint: neon init /);
+    }
+  },
+);
+
+test.serial(
+  "a repository is found from below, and through -C, which is where relative paths begin",
+  async (t) => {
+    const directory = await temporaryRepository(t);
+    await neon(directory, "origin", "add", "cloud", "postgresql://127.0.0.1:1/");
+    const elsewhere = await temporaryDirectory(t);
+    for (const [cwd, where] of [
+      [join(directory, ".neon"), "."],
+      [elsewhere, directory],
+    ] as const) {
+      const { status, stdout } = await neon(cwd, "-C", where, "origin", "list");
+      t.is(status, 0);
+      t.regex(stdout, /^cloud /m);
+    }
+    const missing = await neon(elsewhere, "-C", "nowhere", "status");
+    t.is(missing.status, 1);
+    t.regex(missing.stderr, /^neon: cannot change to "nowhere": No such file or directory\n/);
+  },
+);
+
+test.serial(
+  "with --json an error is one JSON object on stderr and a result one line on stdout",
+  async (t) => {
+    const directory = await temporaryRepository(t);
+    t.deepEqual(await neon(directory, "branch", "list", "--json"), { status: 0, stdout: "[]\n", stderr: "" });
+
+    const refused = await neon(directory, "--json", "branch", "show", "main");
+    t.is(refused.status, 1);
+    t.is(refused.stdout, "");
+    const { error } = JSON.parse(refused.stderr);
+    t.is(error.code, "undefined_object");
+    t.is(error.sqlstate, "42704");
+    t.is(error.message, 'branch "main" does not exist');
+    t.is(typeof error.hint, "string");
+
+    const wrong = await neon(directory, "--json", "xyzzy");
+    t.is(wrong.status, 2);
+    t.is(JSON.parse(wrong.stderr).error.sqlstate, "42601");
+  },
+);
+
+test.serial("origins are added, listed without passwords, and removed", async (t) => {
+  const directory = await temporaryRepository(t);
+  const uri = "postgresql://me:s3cret@127.0.0.1:6401/";
+  t.is((await neon(directory, "origin", "add", "cloud", uri)).stdout, "Added origin cloud\n");
+  const listed = await neon(directory, "origin", "list");
+  t.is(listed.stdout, "ORIGIN  URI\ncloud   postgresql://me@127.0.0.1:6401/\n");
+  t.is((await neon(directory, "origin", "add", "cloud", uri)).status, 1);
+  t.deepEqual(JSON.parse((await neon(directory, "origin", "remove", "cloud", "--json")).stdout), {
+    name: "cloud",
+  });
+  t.is((await neon(directory, "origin", "remove", "cloud")).status, 1);
+});
+
+test.serial(
+  "a password on the command line is never printed, whatever is wrong with the command",
+  async (t) => {
+    const directory = await temporaryRepository(t);
+    const uri = "postgresql://me:s3cret@127.0.0.1:1/";
+    for (const words of [
+      ["push", "main", uri],
+      ["push", uri, "main"],
+      ["import", "main", uri],
+      ["import", uri, "main"],
+      ["import", "main", "postgresql://me:s3cret@127.0.0.1:port/"],
+      ["import", "main", uri, uri],
+      [uri],
+      ["origin", "add", uri, uri],
+      ["branch", "show", uri],
+    ]) {
+      const { status, stdout, stderr } = await neon(directory, ...words);
+      t.not(status, 0, words.join(" "));
+      t.not(stderr, "");
+      t.notRegex(stdout + stderr, /s3cret/, words.join(" "));
+    }
+  },
+);
+
+test.serial("no stack trace is printed, unless NEON_DEBUG=1 asks for it", async (t) => {
+  const directory = await temporaryRepository(t);
+  for (const [debug, trace] of [
+    ["0", false],
+    ["1", true],
+  ] as const) {
+    const child = spawn(process.execPath, [MAIN, "status"], {
+      cwd: directory,
+      env: { ...process.env, NEON_DEBUG: debug },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const stderr = (await child.stderr.setEncoding("utf8").toArray()).join("");
+    t.is(/^ +at .*:\d+:\d+/m.test(stderr), trace, stderr);
+  }
+});
+
+test.serial("a reader that goes away early is no error", async (t) => {
+  const directory = await temporaryRepository(t);
+  const child = spawn(process.execPath, [MAIN, "--help"], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.stdout.destroy();
+  const [[status], stderr] = await Promise.all([
+    once(child, "close"),
+    child.stderr.setEncoding("utf8").toArray(),
+  ]);
+  t.is(status, 0);
+  t.deepEqual(stderr, []);
+});
