@@ -102,7 +102,7 @@ function unexpected(what: string): NeonError {
 }
 
 function silence(path: string, timeoutMs: number): NeonError {
-  const text = `No answer on ${path} within ${timeoutMs / 1000} s`;
+  const text = `no answer on ${path} within ${timeoutMs / 1000} s`;
   return new NeonError("sqlclient_unable_to_establish_sqlconnection", text, {
     party: "connection",
     retryable: true,

@@ -32,7 +32,7 @@ export function parseCopyFail(body: Buffer): NeonError {
   const text = new BodyReader(body).cstring();
   const match = /^([0-9A-Z]{5}): (.*)$/s.exec(text);
   if (match !== null) return errorFor(match[1] as string, match[2] as string, {});
-  return errorFor(SQLSTATE.query_canceled, `The client gave up: ${text}`, {});
+  return errorFor(SQLSTATE.query_canceled, `the client gave up: ${text}`, {});
 }
 
 /** The text of CopyFail for an error; `parseCopyFail` is its inverse. */

@@ -53,9 +53,13 @@ export class FrameAppender {
   #syncing: Promise<void> | undefined;
   #failure: unknown;
 
-  constructor(segments: SegmentStore, refs: Refs) {
+  readonly #onEnd: () => void;
+
+  /** `onEnd` is called when the appender has closed its last file. */
+  constructor(segments: SegmentStore, refs: Refs, onEnd: () => void) {
     this.#segments = segments;
     this.#refs = refs;
+    this.#onEnd = onEnd;
   }
 
   /** The last frame that was appended. */
@@ -99,15 +103,22 @@ export class FrameAppender {
   async seal(): Promise<void> {
     await this.flush();
     await this.#sealCurrent();
+    this.#onEnd();
   }
 
-  /** Deletes every segment of the session and ends its lease. */
-  async abort(): Promise<void> {
-    this.#failure ??= new Error("aborted");
+  /** Stops, and leaves what it has written to the next opening of the store. */
+  async close(): Promise<void> {
+    this.#failure ??= new Error("closed");
     await this.#writing;
     await this.#syncing;
     await this.#current?.file.close();
     this.#current = undefined;
+    this.#onEnd();
+  }
+
+  /** Deletes every segment of the session and ends its lease. */
+  async abort(): Promise<void> {
+    await this.close();
     for (const { id } of this.written) await this.#segments.delete(id);
     await this.#refs.transaction(() => {
       for (const { id } of this.written) this.#refs.segment.remove(id);

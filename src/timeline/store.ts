@@ -33,6 +33,7 @@ export interface Branch {
 export class Store {
   readonly #refs: Refs;
   readonly #segments: SegmentStore;
+  readonly #appenders = new Set<FrameAppender>();
 
   private constructor(refs: Refs, segments: SegmentStore) {
     this.#refs = refs;
@@ -48,7 +49,9 @@ export class Store {
     return store;
   }
 
+  /** Closes it. Chains that are being written stay unfinished, and are deleted at the next opening. */
   async close(): Promise<void> {
+    for (const appender of this.#appenders) await appender.close();
     await this.#refs.close();
   }
 
@@ -86,7 +89,9 @@ export class Store {
 
   /** Begins to append frames to segments of their own. Nothing is visible before {@link createBranch}. */
   appendFrames(): FrameAppender {
-    return new FrameAppender(this.#segments, this.#refs);
+    const appender = new FrameAppender(this.#segments, this.#refs, () => this.#appenders.delete(appender));
+    this.#appenders.add(appender);
+    return appender;
   }
 
   /** Begins a new chain made of records. Nothing is visible before {@link createBranch}. */

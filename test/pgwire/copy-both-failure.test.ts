@@ -36,7 +36,7 @@ test("CopyFail of a client that is not ours is a cancelled command", async (t) =
   client.send(message("Q", "x\0"), message("d", "data"), message("f", "no more\0"));
   const answer = await client.until("Z");
   t.is(types(answer), "WEZ");
-  t.like(fields(answer[1]), { C: "57014", M: "The client gave up: no more" });
+  t.like(fields(answer[1]), { C: "57014", M: "the client gave up: no more" });
 });
 
 test("a server's error ends the client's stream, and what the client still sends is dropped", async (t) => {

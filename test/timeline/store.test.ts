@@ -73,13 +73,11 @@ test("what a dead process left behind is deleted at the next opening, and nothin
   const temporary = await temporaryStore();
   t.teardown(temporary.remove);
   const branch = await temporary.store.createBranch("main", await writeChain(temporary.store));
-  const unfinished = await writeChain(temporary.store);
-  await unfinished.flush();
+  await (await writeChain(temporary.store)).flush(); // never finished
   t.is((await readdir(join(temporary.path, "segments"))).length, 2);
   await temporary.reopen();
   t.is((await readdir(join(temporary.path, "segments"))).length, 1);
   t.is(await count(temporary.store.reader(branch)), branch.frames);
-  t.is(unfinished.frames, 6); // and keeps its file open up to here
 });
 
 test("a chain goes on in a new segment when one is full, and reads as one", async (t) => {

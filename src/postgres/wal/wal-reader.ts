@@ -73,7 +73,7 @@ export class WalReader {
   constructor(options: WalReaderOptions) {
     const { startLsn, walSegmentSize } = options;
     if (startLsn % BigInt(WAL_PAGE_SIZE) !== 0n) {
-      throw new NeonError("invalid_parameter_value", `No WAL page starts at ${formatLsn(startLsn)}`);
+      throw new NeonError("invalid_parameter_value", `no WAL page starts at ${formatLsn(startLsn)}`);
     }
     this.#walSegmentSize = walSegmentSize;
     this.#pages = new PageChain(options.systemIdentifier);
