@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/pageserver/v1/service.proto.
  */
 export const file_neon_pageserver_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIhMKEUJyYW5jaExpc3RSZXF1ZXN0Im4KEkJyYW5jaExpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEiYKBGhlYWQYAiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBITCgt0aW1lbGluZV9pZBgDIAEoDBINCgVieXRlcxgEIAEoBCIjChFCcmFuY2hTaG93UmVxdWVzdBIOCgZicmFuY2gYASABKAkioAIKEkJyYW5jaFNob3dSZXNwb25zZRIMCgRuYW1lGAEgASgJEiYKBGhlYWQYAiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBITCgt0aW1lbGluZV9pZBgDIAEoDBIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKAQSGQoRc3lzdGVtX2lkZW50aWZpZXIYBiABKAQSGgoSc2VydmVyX3ZlcnNpb25fbnVtGAcgASgNEh4KEGJhY2t1cF9zdGFydF9sc24YCCABKARCBMjaGAESGAoQd2FsX3NlZ21lbnRfc2l6ZRgJIAEoDRIvCgtpbXBvcnRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOAoRQnJhbmNoUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMIpIBChJQZXJmb3JtUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEh8KEmRlc3RpbmF0aW9uX2JyYW5jaBgDIAEoCUgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQFCFQoTX2Rlc3RpbmF0aW9uX2JyYW5jaEILCglfcHJvZ3Jlc3MiyQEKE1BlcmZvcm1QdXNoUmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEhoKEmRlc3RpbmF0aW9uX2JyYW5jaBgCIAEoCRIuCghkZWNpc2lvbhgDIAEoDjIcLm5lb24ucGFnZXNlcnZlci52MS5EZWNpc2lvbhImCgRoZWFkGAQgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSDgoGZnJhbWVzGAUgASgEEg0KBWJ5dGVzGAYgASgEEg8KB3NlY29uZHMYByABKAEiXAoUUGVyZm9ybUltcG9ydFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEhUKCHByb2dyZXNzGAMgASgISACIAQFCCwoJX3Byb2dyZXNzIpUBChVQZXJmb3JtSW1wb3J0UmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEiYKBGhlYWQYAiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYAyABKAQSDQoFYnl0ZXMYBCABKAQSFAoMc291cmNlX2J5dGVzGAUgASgEEg8KB3NlY29uZHMYBiABKAEihwEKFFBlcmZvcm1FeHBvcnRSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIRCglkaXJlY3RvcnkYAiABKAkSGAoLa2VlcF9jb25maWcYAyABKAhIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBQg4KDF9rZWVwX2NvbmZpZ0ILCglfcHJvZ3Jlc3MisQEKFVBlcmZvcm1FeHBvcnRSZXNwb25zZRIOCgZicmFuY2gYASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEiYKBGhlYWQYAyABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIeChZwb3N0Z3Jlc19tYWpvcl92ZXJzaW9uGAQgASgNEg0KBWJ5dGVzGAUgASgEEg8KB3NlY29uZHMYBiABKAESDQoFbm90ZXMYByADKAkiMgoQT3JpZ2luQWRkUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBIiEKEU9yaWdpbkFkZFJlc3BvbnNlEgwKBG5hbWUYASABKAkiEwoRT3JpZ2luTGlzdFJlcXVlc3QiLwoST3JpZ2luTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSCwoDdXJpGAIgASgJIiMKE09yaWdpblJlbW92ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIkChRPcmlnaW5SZW1vdmVSZXNwb25zZRIMCgRuYW1lGAEgASgJIhUKE1NlcnZlclN0YXR1c1JlcXVlc3QiqgEKFFNlcnZlclN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSCwoDcGlkGAIgASgNEhIKCnJlcG9zaXRvcnkYAyABKAkSEwoGbGlzdGVuGAQgASgJSACIAQESLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYnJhbmNoZXMYBiABKA1CCQoHX2xpc3RlbiIUChJDb21tYW5kTGlzdFJlcXVlc3QiMgoTQ29tbWFuZExpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEg0KBXVzYWdlGAIgASgJIlIKCFByb2dyZXNzEg0KBXBoYXNlGAEgASgJEg0KBWJ5dGVzGAIgASgEEhgKC3RvdGFsX2J5dGVzGAMgASgESACIAQFCDgoMX3RvdGFsX2J5dGVzMr0IChFQYWdlU2VydmVyU2VydmljZRJdCgpCcmFuY2hMaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXNwb25zZTABElsKCkJyYW5jaFNob3cSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1JlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1Jlc3BvbnNlEl8KCkJyYW5jaFB1c2gSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVzaFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJeCgtQZXJmb3JtUHVzaBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVzaFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXNwb25zZRJkCg1QZXJmb3JtSW1wb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXNwb25zZRJkCg1QZXJmb3JtRXhwb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXNwb25zZRJYCglPcmlnaW5BZGQSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5BZGRSZXNwb25zZRJdCgpPcmlnaW5MaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXNwb25zZTABEmEKDE9yaWdpblJlbW92ZRInLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpblJlbW92ZVJlc3BvbnNlEmEKDFNlcnZlclN0YXR1cxInLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLlNlcnZlclN0YXR1c1Jlc3BvbnNlEmAKC0NvbW1hbmRMaXN0EiYubmVvbi5wYWdlc2VydmVyLnYxLkNvbW1hbmRMaXN0UmVxdWVzdBonLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
+  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIjIKEUJyYW5jaExpc3RSZXF1ZXN0EhUKA3VyaRgBIAEoCUIDgAEBSACIAQFCBgoEX3VyaSKhAQoSQnJhbmNoTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg0KBWJ5dGVzGAQgASgEEhEKCW93bl9ieXRlcxgFIAEoBBITCgZwYXJlbnQYBiABKAlIAIgBAUIJCgdfcGFyZW50IiMKEUJyYW5jaFNob3dSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSKgAgoSQnJhbmNoU2hvd1Jlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBBIZChFzeXN0ZW1faWRlbnRpZmllchgGIAEoBBIaChJzZXJ2ZXJfdmVyc2lvbl9udW0YByABKA0SHgoQYmFja3VwX3N0YXJ0X2xzbhgIIAEoBEIEyNoYARIYChB3YWxfc2VnbWVudF9zaXplGAkgASgNEi8KC2ltcG9ydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKcAQoRQnJhbmNoUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMEhIKBWZvcmNlGAMgASgISACIAQESFQoIZXhwZWN0ZWQYBCABKAlIAYgBARIUCgdid2xpbWl0GAUgASgESAKIAQFCCAoGX2ZvcmNlQgsKCV9leHBlY3RlZEIKCghfYndsaW1pdCJaChFCcmFuY2hQdWxsUmVxdWVzdBIOCgZicmFuY2gYASABKAkSEwoLdGltZWxpbmVfaWQYAiABKAwSFAoHYndsaW1pdBgDIAEoBEgAiAEBQgoKCF9id2xpbWl0IlMKE0JyYW5jaENyZWF0ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzb3VyY2UYAiABKAkSFgoDbHNuGAMgASgEQgTI2hgBSACIAQFCBgoEX2xzbiJMChRCcmFuY2hDcmVhdGVSZXNwb25zZRIMCgRuYW1lGAEgASgJEiYKBGhlYWQYAiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCI1ChNCcmFuY2hSZW5hbWVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIbmV3X25hbWUYAiABKAkiJAoUQnJhbmNoUmVuYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIjChNCcmFuY2hEZWxldGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiTAoUQnJhbmNoRGVsZXRlUmVzcG9uc2USDAoEbmFtZRgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiSAoQQnJhbmNoTG9nUmVxdWVzdBIOCgZicmFuY2gYASABKAkSFgoJbWF4X2NvdW50GAIgASgESACIAQFCDAoKX21heF9jb3VudCL6AQoRQnJhbmNoTG9nUmVzcG9uc2USDAoEa2luZBgBIAEoCRIXCglzdGFydF9sc24YAiABKARCBMjaGAESFQoHZW5kX2xzbhgDIAEoBEIEyNoYARIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKAQSDwoHY29tbWl0cxgGIAEoBBIzCg9maXJzdF9jb21taXRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3RfY29tbWl0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZkaWdlc3QYCSABKAwiWQoTQnJhbmNoVmVyaWZ5UmVxdWVzdBITCgZicmFuY2gYASABKAlIAIgBARIVCghwcm9ncmVzcxgCIAEoCEgBiAEBQgkKB19icmFuY2hCCwoJX3Byb2dyZXNzItABChRCcmFuY2hWZXJpZnlSZXNwb25zZRIOCgZicmFuY2gYASABKAkSCgoCb2sYAiABKAgSDgoGZnJhbWVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXBhZ2VzGAUgASgEEhYKCWJhZF9mcmFtZRgGIAEoBEgAiAEBEhIKBWVycm9yGAcgASgJSAGIAQESHAoJc2F2ZWRfbHNuGAggASgEQgTI2hgBSAKIAQFCDAoKX2JhZF9mcmFtZUIICgZfZXJyb3JCDAoKX3NhdmVkX2xzbiIxChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSEAoDYWxsGAEgASgISACIAQFCBgoEX2FsbCI5ChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEhAKCHNlZ21lbnRzGAEgASgEEg0KBWJ5dGVzGAIgASgEIjUKDlVzZXJBZGRSZXF1ZXN0EgwKBG5hbWUYASABKAkSFQoIdmVyaWZpZXIYAiABKAlCA4ABASIfCg9Vc2VyQWRkUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIRCg9Vc2VyTGlzdFJlcXVlc3QiMAoQVXNlckxpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEg4KBm1ldGhvZBgCIAEoCSIhChFVc2VyUmVtb3ZlUmVxdWVzdBIMCgRuYW1lGAEgASgJIiIKElVzZXJSZW1vdmVSZXNwb25zZRIMCgRuYW1lGAEgASgJIrgCChJQZXJmb3JtUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEh8KEmRlc3RpbmF0aW9uX2JyYW5jaBgDIAEoCUgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQESEgoFZm9yY2UYBSABKAhIAogBARIVCghleHBlY3RlZBgGIAEoCUgDiAEBEhQKB2RyeV9ydW4YByABKAhIBIgBARIUCgdid2xpbWl0GAggASgESAWIAQESEwoGZm9sbG93GAkgASgISAaIAQFCFQoTX2Rlc3RpbmF0aW9uX2JyYW5jaEILCglfcHJvZ3Jlc3NCCAoGX2ZvcmNlQgsKCV9leHBlY3RlZEIKCghfZHJ5X3J1bkIKCghfYndsaW1pdEIJCgdfZm9sbG93IqUCChNQZXJmb3JtUHVzaFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIaChJkZXN0aW5hdGlvbl9icmFuY2gYAiABKAkSLgoIZGVjaXNpb24YAyABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgFIAEoBBINCgVieXRlcxgGIAEoBBIPCgdzZWNvbmRzGAcgASgBEhcKCXN0YXJ0X2xzbhgIIAEoBEIEyNoYARIcCg9yZWNvdmVyeV9icmFuY2gYCSABKAlIAIgBARIPCgdkcnlfcnVuGAogASgIQhIKEF9yZWNvdmVyeV9icmFuY2gijgIKElBlcmZvcm1QdWxsUmVxdWVzdBIOCgZicmFuY2gYASABKAkSEAoDdXJpGAIgASgJQgOAAQESGgoNc291cmNlX2JyYW5jaBgDIAEoCUgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQESEgoFZm9yY2UYBSABKAhIAogBARIVCghleHBlY3RlZBgGIAEoCUgDiAEBEhQKB2RyeV9ydW4YByABKAhIBIgBARIUCgdid2xpbWl0GAggASgESAWIAQFCEAoOX3NvdXJjZV9icmFuY2hCCwoJX3Byb2dyZXNzQggKBl9mb3JjZUILCglfZXhwZWN0ZWRCCgoIX2RyeV9ydW5CCgoIX2J3bGltaXQioAIKE1BlcmZvcm1QdWxsUmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEhUKDXNvdXJjZV9icmFuY2gYAiABKAkSLgoIZGVjaXNpb24YAyABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgFIAEoBBINCgVieXRlcxgGIAEoBBIPCgdzZWNvbmRzGAcgASgBEhcKCXN0YXJ0X2xzbhgIIAEoBEIEyNoYARIcCg9yZWNvdmVyeV9icmFuY2gYCSABKAlIAIgBARIPCgdkcnlfcnVuGAogASgIQhIKEF9yZWNvdmVyeV9icmFuY2gingEKFFBlcmZvcm1JbXBvcnRSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIQCgN1cmkYAiABKAlCA4ABARIVCghwcm9ncmVzcxgDIAEoCEgAiAEBEhMKBmZvbGxvdxgEIAEoCEgBiAEBEhQKB25vX3Nsb3QYBSABKAhIAogBAUILCglfcHJvZ3Jlc3NCCQoHX2ZvbGxvd0IKCghfbm9fc2xvdCLBAQoVUGVyZm9ybUltcG9ydFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSDgoGZnJhbWVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEhQKDHNvdXJjZV9ieXRlcxgFIAEoBBIPCgdzZWNvbmRzGAYgASgBEhwKCXN0YXJ0X2xzbhgHIAEoBEIEyNoYAUgAiAEBQgwKCl9zdGFydF9sc24ihwEKFFBlcmZvcm1FeHBvcnRSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIRCglkaXJlY3RvcnkYAiABKAkSGAoLa2VlcF9jb25maWcYAyABKAhIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBQg4KDF9rZWVwX2NvbmZpZ0ILCglfcHJvZ3Jlc3MisQEKFVBlcmZvcm1FeHBvcnRSZXNwb25zZRIOCgZicmFuY2gYASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEiYKBGhlYWQYAyABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIeChZwb3N0Z3Jlc19tYWpvcl92ZXJzaW9uGAQgASgNEg0KBWJ5dGVzGAUgASgEEg8KB3NlY29uZHMYBiABKAESDQoFbm90ZXMYByADKAkiMgoQT3JpZ2luQWRkUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBIiEKEU9yaWdpbkFkZFJlc3BvbnNlEgwKBG5hbWUYASABKAkiEwoRT3JpZ2luTGlzdFJlcXVlc3QiLwoST3JpZ2luTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSCwoDdXJpGAIgASgJIiMKE09yaWdpblJlbW92ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIkChRPcmlnaW5SZW1vdmVSZXNwb25zZRIMCgRuYW1lGAEgASgJIhUKE1NlcnZlclN0YXR1c1JlcXVlc3QiqgEKFFNlcnZlclN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSCwoDcGlkGAIgASgNEhIKCnJlcG9zaXRvcnkYAyABKAkSEwoGbGlzdGVuGAQgASgJSACIAQESLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYnJhbmNoZXMYBiABKA1CCQoHX2xpc3RlbiIUChJDb21tYW5kTGlzdFJlcXVlc3QiMgoTQ29tbWFuZExpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEg0KBXVzYWdlGAIgASgJIlIKCFByb2dyZXNzEg0KBXBoYXNlGAEgASgJEg0KBWJ5dGVzGAIgASgEEhgKC3RvdGFsX2J5dGVzGAMgASgESACIAQFCDgoMX3RvdGFsX2J5dGVzMtsQChFQYWdlU2VydmVyU2VydmljZRJdCgpCcmFuY2hMaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXNwb25zZTABElsKCkJyYW5jaFNob3cSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1JlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1Jlc3BvbnNlEl8KCkJyYW5jaFB1c2gSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVzaFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJfCgpCcmFuY2hQdWxsEiUubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFB1bGxSZXF1ZXN0GiIubmVvbi5wYWdlc2VydmVyLnYxLlNlc3Npb25NZXNzYWdlIgTI2hgBMAESYQoMQnJhbmNoQ3JlYXRlEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaENyZWF0ZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoQ3JlYXRlUmVzcG9uc2USYQoMQnJhbmNoUmVuYW1lEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFJlbmFtZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUmVuYW1lUmVzcG9uc2USYQoMQnJhbmNoRGVsZXRlEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaERlbGV0ZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoRGVsZXRlUmVzcG9uc2USWgoJQnJhbmNoTG9nEiQubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExvZ1JlcXVlc3QaJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTG9nUmVzcG9uc2UwARJjCgxCcmFuY2hWZXJpZnkSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoVmVyaWZ5UmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hWZXJpZnlSZXNwb25zZTABEmcKDkNvbGxlY3RHYXJiYWdlEikubmVvbi5wYWdlc2VydmVyLnYxLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBoqLm5lb24ucGFnZXNlcnZlci52MS5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlElIKB1VzZXJBZGQSIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckFkZFJlcXVlc3QaIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckFkZFJlc3BvbnNlElcKCFVzZXJMaXN0EiMubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJMaXN0UmVxdWVzdBokLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyTGlzdFJlc3BvbnNlMAESWwoKVXNlclJlbW92ZRIlLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyUmVtb3ZlUmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyUmVtb3ZlUmVzcG9uc2USXgoLUGVyZm9ybVB1c2gSJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXF1ZXN0GicubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1QdXNoUmVzcG9uc2USXgoLUGVyZm9ybVB1bGwSJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1bGxSZXF1ZXN0GicubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1QdWxsUmVzcG9uc2USZAoNUGVyZm9ybUltcG9ydBIoLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtSW1wb3J0UmVxdWVzdBopLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtSW1wb3J0UmVzcG9uc2USZAoNUGVyZm9ybUV4cG9ydBIoLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtRXhwb3J0UmVxdWVzdBopLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtRXhwb3J0UmVzcG9uc2USWAoJT3JpZ2luQWRkEiQubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkFkZFJlcXVlc3QaJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVzcG9uc2USXQoKT3JpZ2luTGlzdBIlLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5MaXN0UmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5MaXN0UmVzcG9uc2UwARJhCgxPcmlnaW5SZW1vdmUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luUmVtb3ZlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXNwb25zZRJhCgxTZXJ2ZXJTdGF0dXMSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2VydmVyU3RhdHVzUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXNwb25zZRJgCgtDb21tYW5kTGlzdBImLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWFuZExpc3RSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
 
 /**
  * Arguments of branch_list.
@@ -23,6 +23,12 @@ export const file_neon_pageserver_v1_service: GenFile = /*@__PURE__*/
  * @generated from message neon.pageserver.v1.BranchListRequest
  */
 export type BranchListRequest = Message<"neon.pageserver.v1.BranchListRequest"> & {
+  /**
+   * List the branches of another page server: its connection URI, or the name of an origin.
+   *
+   * @generated from field: optional string uri = 1;
+   */
+  uri?: string | undefined;
 };
 
 /**
@@ -65,6 +71,20 @@ export type BranchListResponse = Message<"neon.pageserver.v1.BranchListResponse"
    * @generated from field: uint64 bytes = 4;
    */
   bytes: bigint;
+
+  /**
+   * Bytes of those that it shares with no parent.
+   *
+   * @generated from field: uint64 own_bytes = 5;
+   */
+  ownBytes: bigint;
+
+  /**
+   * A branch that it shares the beginning of its history with; unset if there is none.
+   *
+   * @generated from field: optional string parent = 6;
+   */
+  parent?: string | undefined;
 };
 
 /**
@@ -198,6 +218,27 @@ export type BranchPushRequest = Message<"neon.pageserver.v1.BranchPushRequest"> 
    * @generated from field: bytes timeline_id = 2;
    */
   timelineId: Uint8Array;
+
+  /**
+   * Move the branch whatever it points to, and keep that under a recovery name.
+   *
+   * @generated from field: optional bool force = 3;
+   */
+  force?: boolean | undefined;
+
+  /**
+   * Force only if the branch still stands here: an LSN or a digest in hex.
+   *
+   * @generated from field: optional string expected = 4;
+   */
+  expected?: string | undefined;
+
+  /**
+   * Take at most this many bytes a second.
+   *
+   * @generated from field: optional uint64 bwlimit = 5;
+   */
+  bwlimit?: bigint | undefined;
 };
 
 /**
@@ -206,6 +247,588 @@ export type BranchPushRequest = Message<"neon.pageserver.v1.BranchPushRequest"> 
  */
 export const BranchPushRequestSchema: GenMessage<BranchPushRequest> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_service, 4);
+
+/**
+ * Arguments of branch_pull.
+ *
+ * @generated from message neon.pageserver.v1.BranchPullRequest
+ */
+export type BranchPullRequest = Message<"neon.pageserver.v1.BranchPullRequest"> & {
+  /**
+   * The branch to send.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * The receiver's timeline, 16 bytes: a hint, never an identity.
+   *
+   * @generated from field: bytes timeline_id = 2;
+   */
+  timelineId: Uint8Array;
+
+  /**
+   * Send at most this many bytes a second.
+   *
+   * @generated from field: optional uint64 bwlimit = 3;
+   */
+  bwlimit?: bigint | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchPullRequest.
+ * Use `create(BranchPullRequestSchema)` to create a new message.
+ */
+export const BranchPullRequestSchema: GenMessage<BranchPullRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 5);
+
+/**
+ * Arguments of branch_create.
+ *
+ * @generated from message neon.pageserver.v1.BranchCreateRequest
+ */
+export type BranchCreateRequest = Message<"neon.pageserver.v1.BranchCreateRequest"> & {
+  /**
+   * The branch to create.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The branch to create it of.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * Where in its history, as an LSN at the end of a WAL record; its head if not given.
+   *
+   * @generated from field: optional uint64 lsn = 3;
+   */
+  lsn?: bigint | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchCreateRequest.
+ * Use `create(BranchCreateRequestSchema)` to create a new message.
+ */
+export const BranchCreateRequestSchema: GenMessage<BranchCreateRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 6);
+
+/**
+ * Outcome of branch_create.
+ *
+ * @generated from message neon.pageserver.v1.BranchCreateResponse
+ */
+export type BranchCreateResponse = Message<"neon.pageserver.v1.BranchCreateResponse"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: neon.pageserver.v1.Head head = 2;
+   */
+  head?: Head | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchCreateResponse.
+ * Use `create(BranchCreateResponseSchema)` to create a new message.
+ */
+export const BranchCreateResponseSchema: GenMessage<BranchCreateResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 7);
+
+/**
+ * Arguments of branch_rename.
+ *
+ * @generated from message neon.pageserver.v1.BranchRenameRequest
+ */
+export type BranchRenameRequest = Message<"neon.pageserver.v1.BranchRenameRequest"> & {
+  /**
+   * The branch.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its new name.
+   *
+   * @generated from field: string new_name = 2;
+   */
+  newName: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchRenameRequest.
+ * Use `create(BranchRenameRequestSchema)` to create a new message.
+ */
+export const BranchRenameRequestSchema: GenMessage<BranchRenameRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 8);
+
+/**
+ * Outcome of branch_rename.
+ *
+ * @generated from message neon.pageserver.v1.BranchRenameResponse
+ */
+export type BranchRenameResponse = Message<"neon.pageserver.v1.BranchRenameResponse"> & {
+  /**
+   * Its new name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchRenameResponse.
+ * Use `create(BranchRenameResponseSchema)` to create a new message.
+ */
+export const BranchRenameResponseSchema: GenMessage<BranchRenameResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 9);
+
+/**
+ * Arguments of branch_delete.
+ *
+ * @generated from message neon.pageserver.v1.BranchDeleteRequest
+ */
+export type BranchDeleteRequest = Message<"neon.pageserver.v1.BranchDeleteRequest"> & {
+  /**
+   * The branch.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchDeleteRequest.
+ * Use `create(BranchDeleteRequestSchema)` to create a new message.
+ */
+export const BranchDeleteRequestSchema: GenMessage<BranchDeleteRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 10);
+
+/**
+ * Outcome of branch_delete.
+ *
+ * @generated from message neon.pageserver.v1.BranchDeleteResponse
+ */
+export type BranchDeleteResponse = Message<"neon.pageserver.v1.BranchDeleteResponse"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where it stood: branches can be pushed from here again while the garbage is not collected.
+   *
+   * @generated from field: neon.pageserver.v1.Head head = 2;
+   */
+  head?: Head | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchDeleteResponse.
+ * Use `create(BranchDeleteResponseSchema)` to create a new message.
+ */
+export const BranchDeleteResponseSchema: GenMessage<BranchDeleteResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 11);
+
+/**
+ * Arguments of branch_log.
+ *
+ * @generated from message neon.pageserver.v1.BranchLogRequest
+ */
+export type BranchLogRequest = Message<"neon.pageserver.v1.BranchLogRequest"> & {
+  /**
+   * The branch.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * At most this many spans.
+   *
+   * @generated from field: optional uint64 max_count = 2;
+   */
+  maxCount?: bigint | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchLogRequest.
+ * Use `create(BranchLogRequestSchema)` to create a new message.
+ */
+export const BranchLogRequestSchema: GenMessage<BranchLogRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 12);
+
+/**
+ * One span of a branch's history: what was appended at once.
+ *
+ * @generated from message neon.pageserver.v1.BranchLogResponse
+ */
+export type BranchLogResponse = Message<"neon.pageserver.v1.BranchLogResponse"> & {
+  /**
+   * What it holds: "base backup" or "wal".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Where it begins.
+   *
+   * @generated from field: uint64 start_lsn = 2;
+   */
+  startLsn: bigint;
+
+  /**
+   * Where it ends.
+   *
+   * @generated from field: uint64 end_lsn = 3;
+   */
+  endLsn: bigint;
+
+  /**
+   * Number of its frames.
+   *
+   * @generated from field: uint64 frames = 4;
+   */
+  frames: bigint;
+
+  /**
+   * Bytes of its frames at rest.
+   *
+   * @generated from field: uint64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * Number of transactions that commit in it.
+   *
+   * @generated from field: uint64 commits = 6;
+   */
+  commits: bigint;
+
+  /**
+   * Time of the first commit.
+   *
+   * @generated from field: google.protobuf.Timestamp first_commit_at = 7;
+   */
+  firstCommitAt?: Timestamp | undefined;
+
+  /**
+   * Time of the last commit.
+   *
+   * @generated from field: google.protobuf.Timestamp last_commit_at = 8;
+   */
+  lastCommitAt?: Timestamp | undefined;
+
+  /**
+   * Digest of its last frame.
+   *
+   * @generated from field: bytes digest = 9;
+   */
+  digest: Uint8Array;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchLogResponse.
+ * Use `create(BranchLogResponseSchema)` to create a new message.
+ */
+export const BranchLogResponseSchema: GenMessage<BranchLogResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 13);
+
+/**
+ * Arguments of branch_verify.
+ *
+ * @generated from message neon.pageserver.v1.BranchVerifyRequest
+ */
+export type BranchVerifyRequest = Message<"neon.pageserver.v1.BranchVerifyRequest"> & {
+  /**
+   * The branch; all if not given.
+   *
+   * @generated from field: optional string branch = 1;
+   */
+  branch?: string | undefined;
+
+  /**
+   * Report progress in notices.
+   *
+   * @generated from field: optional bool progress = 2;
+   */
+  progress?: boolean | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchVerifyRequest.
+ * Use `create(BranchVerifyRequestSchema)` to create a new message.
+ */
+export const BranchVerifyRequestSchema: GenMessage<BranchVerifyRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 14);
+
+/**
+ * What verification found of one branch.
+ *
+ * @generated from message neon.pageserver.v1.BranchVerifyResponse
+ */
+export type BranchVerifyResponse = Message<"neon.pageserver.v1.BranchVerifyResponse"> & {
+  /**
+   * The branch.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * Whether all of it is as it was written.
+   *
+   * @generated from field: bool ok = 2;
+   */
+  ok: boolean;
+
+  /**
+   * Frames checked.
+   *
+   * @generated from field: uint64 frames = 3;
+   */
+  frames: bigint;
+
+  /**
+   * Bytes checked.
+   *
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * Pages whose checksum was checked.
+   *
+   * @generated from field: uint64 pages = 5;
+   */
+  pages: bigint;
+
+  /**
+   * Number of the first bad frame.
+   *
+   * @generated from field: optional uint64 bad_frame = 6;
+   */
+  badFrame?: bigint | undefined;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: optional string error = 7;
+   */
+  error?: string | undefined;
+
+  /**
+   * The last LSN before it that a branch can be created at; unset if nothing can be saved.
+   *
+   * @generated from field: optional uint64 saved_lsn = 8;
+   */
+  savedLsn?: bigint | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BranchVerifyResponse.
+ * Use `create(BranchVerifyResponseSchema)` to create a new message.
+ */
+export const BranchVerifyResponseSchema: GenMessage<BranchVerifyResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 15);
+
+/**
+ * Arguments of collect_garbage.
+ *
+ * @generated from message neon.pageserver.v1.CollectGarbageRequest
+ */
+export type CollectGarbageRequest = Message<"neon.pageserver.v1.CollectGarbageRequest"> & {
+  /**
+   * Free also what was received by sessions that broke off and may be resumed.
+   *
+   * @generated from field: optional bool all = 1;
+   */
+  all?: boolean | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.CollectGarbageRequest.
+ * Use `create(CollectGarbageRequestSchema)` to create a new message.
+ */
+export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 16);
+
+/**
+ * Outcome of collect_garbage.
+ *
+ * @generated from message neon.pageserver.v1.CollectGarbageResponse
+ */
+export type CollectGarbageResponse = Message<"neon.pageserver.v1.CollectGarbageResponse"> & {
+  /**
+   * Segments that were deleted.
+   *
+   * @generated from field: uint64 segments = 1;
+   */
+  segments: bigint;
+
+  /**
+   * Their bytes.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.CollectGarbageResponse.
+ * Use `create(CollectGarbageResponseSchema)` to create a new message.
+ */
+export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 17);
+
+/**
+ * Arguments of user_add.
+ *
+ * @generated from message neon.pageserver.v1.UserAddRequest
+ */
+export type UserAddRequest = Message<"neon.pageserver.v1.UserAddRequest"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The password's verifier in Postgres's form: SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey.
+   *
+   * @generated from field: string verifier = 2;
+   */
+  verifier: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserAddRequest.
+ * Use `create(UserAddRequestSchema)` to create a new message.
+ */
+export const UserAddRequestSchema: GenMessage<UserAddRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 18);
+
+/**
+ * Outcome of user_add.
+ *
+ * @generated from message neon.pageserver.v1.UserAddResponse
+ */
+export type UserAddResponse = Message<"neon.pageserver.v1.UserAddResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserAddResponse.
+ * Use `create(UserAddResponseSchema)` to create a new message.
+ */
+export const UserAddResponseSchema: GenMessage<UserAddResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 19);
+
+/**
+ * Arguments of user_list.
+ *
+ * @generated from message neon.pageserver.v1.UserListRequest
+ */
+export type UserListRequest = Message<"neon.pageserver.v1.UserListRequest"> & {
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserListRequest.
+ * Use `create(UserListRequestSchema)` to create a new message.
+ */
+export const UserListRequestSchema: GenMessage<UserListRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 20);
+
+/**
+ * One user.
+ *
+ * @generated from message neon.pageserver.v1.UserListResponse
+ */
+export type UserListResponse = Message<"neon.pageserver.v1.UserListResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How the user authenticates.
+   *
+   * @generated from field: string method = 2;
+   */
+  method: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserListResponse.
+ * Use `create(UserListResponseSchema)` to create a new message.
+ */
+export const UserListResponseSchema: GenMessage<UserListResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 21);
+
+/**
+ * Arguments of user_remove.
+ *
+ * @generated from message neon.pageserver.v1.UserRemoveRequest
+ */
+export type UserRemoveRequest = Message<"neon.pageserver.v1.UserRemoveRequest"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserRemoveRequest.
+ * Use `create(UserRemoveRequestSchema)` to create a new message.
+ */
+export const UserRemoveRequestSchema: GenMessage<UserRemoveRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 22);
+
+/**
+ * Outcome of user_remove.
+ *
+ * @generated from message neon.pageserver.v1.UserRemoveResponse
+ */
+export type UserRemoveResponse = Message<"neon.pageserver.v1.UserRemoveResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.UserRemoveResponse.
+ * Use `create(UserRemoveResponseSchema)` to create a new message.
+ */
+export const UserRemoveResponseSchema: GenMessage<UserRemoveResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 23);
 
 /**
  * Arguments of perform_push.
@@ -240,6 +863,41 @@ export type PerformPushRequest = Message<"neon.pageserver.v1.PerformPushRequest"
    * @generated from field: optional bool progress = 4;
    */
   progress?: boolean | undefined;
+
+  /**
+   * Move the destination's branch whatever it points to; that stays reachable under a recovery name.
+   *
+   * @generated from field: optional bool force = 5;
+   */
+  force?: boolean | undefined;
+
+  /**
+   * Force only if the destination's branch still stands here: an LSN or a digest in hex.
+   *
+   * @generated from field: optional string expected = 6;
+   */
+  expected?: string | undefined;
+
+  /**
+   * Decide and count, but send nothing.
+   *
+   * @generated from field: optional bool dry_run = 7;
+   */
+  dryRun?: boolean | undefined;
+
+  /**
+   * Send at most this many bytes a second.
+   *
+   * @generated from field: optional uint64 bwlimit = 8;
+   */
+  bwlimit?: bigint | undefined;
+
+  /**
+   * Go on: send what the branch grows by, until the client cancels.
+   *
+   * @generated from field: optional bool follow = 9;
+   */
+  follow?: boolean | undefined;
 };
 
 /**
@@ -247,7 +905,7 @@ export type PerformPushRequest = Message<"neon.pageserver.v1.PerformPushRequest"
  * Use `create(PerformPushRequestSchema)` to create a new message.
  */
 export const PerformPushRequestSchema: GenMessage<PerformPushRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 5);
+  messageDesc(file_neon_pageserver_v1_service, 24);
 
 /**
  * Outcome of perform_push.
@@ -303,6 +961,27 @@ export type PerformPushResponse = Message<"neon.pageserver.v1.PerformPushRespons
    * @generated from field: double seconds = 7;
    */
   seconds: number;
+
+  /**
+   * Where the frames begin.
+   *
+   * @generated from field: uint64 start_lsn = 8;
+   */
+  startLsn: bigint;
+
+  /**
+   * Branch at the destination that keeps what its branch pointed to before, if that was forced to move.
+   *
+   * @generated from field: optional string recovery_branch = 9;
+   */
+  recoveryBranch?: string | undefined;
+
+  /**
+   * Whether nothing was sent.
+   *
+   * @generated from field: bool dry_run = 10;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -310,7 +989,161 @@ export type PerformPushResponse = Message<"neon.pageserver.v1.PerformPushRespons
  * Use `create(PerformPushResponseSchema)` to create a new message.
  */
 export const PerformPushResponseSchema: GenMessage<PerformPushResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 6);
+  messageDesc(file_neon_pageserver_v1_service, 25);
+
+/**
+ * Arguments of perform_pull.
+ *
+ * @generated from message neon.pageserver.v1.PerformPullRequest
+ */
+export type PerformPullRequest = Message<"neon.pageserver.v1.PerformPullRequest"> & {
+  /**
+   * The local branch.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * Connection URI of the source, or the name of an origin.
+   *
+   * @generated from field: string uri = 2;
+   */
+  uri: string;
+
+  /**
+   * The branch at the source; the same name if not given.
+   *
+   * @generated from field: optional string source_branch = 3;
+   */
+  sourceBranch?: string | undefined;
+
+  /**
+   * Report progress in notices.
+   *
+   * @generated from field: optional bool progress = 4;
+   */
+  progress?: boolean | undefined;
+
+  /**
+   * Move the local branch whatever it points to; that stays reachable under a recovery name.
+   *
+   * @generated from field: optional bool force = 5;
+   */
+  force?: boolean | undefined;
+
+  /**
+   * Force only if the local branch still stands here: an LSN or a digest in hex.
+   *
+   * @generated from field: optional string expected = 6;
+   */
+  expected?: string | undefined;
+
+  /**
+   * Decide and count, but fetch nothing.
+   *
+   * @generated from field: optional bool dry_run = 7;
+   */
+  dryRun?: boolean | undefined;
+
+  /**
+   * Fetch at most this many bytes a second.
+   *
+   * @generated from field: optional uint64 bwlimit = 8;
+   */
+  bwlimit?: bigint | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.PerformPullRequest.
+ * Use `create(PerformPullRequestSchema)` to create a new message.
+ */
+export const PerformPullRequestSchema: GenMessage<PerformPullRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 26);
+
+/**
+ * Outcome of perform_pull.
+ *
+ * @generated from message neon.pageserver.v1.PerformPullResponse
+ */
+export type PerformPullResponse = Message<"neon.pageserver.v1.PerformPullResponse"> & {
+  /**
+   * The local branch.
+   *
+   * @generated from field: string branch = 1;
+   */
+  branch: string;
+
+  /**
+   * The branch at the source.
+   *
+   * @generated from field: string source_branch = 2;
+   */
+  sourceBranch: string;
+
+  /**
+   * What this page server decided.
+   *
+   * @generated from field: neon.pageserver.v1.Decision decision = 3;
+   */
+  decision: Decision;
+
+  /**
+   * Where the local branch stands.
+   *
+   * @generated from field: neon.pageserver.v1.Head head = 4;
+   */
+  head?: Head | undefined;
+
+  /**
+   * Frames that were fetched.
+   *
+   * @generated from field: uint64 frames = 5;
+   */
+  frames: bigint;
+
+  /**
+   * Bytes of these frames on the wire.
+   *
+   * @generated from field: uint64 bytes = 6;
+   */
+  bytes: bigint;
+
+  /**
+   * Seconds from the connection to the end.
+   *
+   * @generated from field: double seconds = 7;
+   */
+  seconds: number;
+
+  /**
+   * Where the frames begin.
+   *
+   * @generated from field: uint64 start_lsn = 8;
+   */
+  startLsn: bigint;
+
+  /**
+   * Local branch that keeps what the branch pointed to before, if it was forced to move.
+   *
+   * @generated from field: optional string recovery_branch = 9;
+   */
+  recoveryBranch?: string | undefined;
+
+  /**
+   * Whether nothing was fetched.
+   *
+   * @generated from field: bool dry_run = 10;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.PerformPullResponse.
+ * Use `create(PerformPullResponseSchema)` to create a new message.
+ */
+export const PerformPullResponseSchema: GenMessage<PerformPullResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 27);
 
 /**
  * Arguments of perform_import.
@@ -338,6 +1171,20 @@ export type PerformImportRequest = Message<"neon.pageserver.v1.PerformImportRequ
    * @generated from field: optional bool progress = 3;
    */
   progress?: boolean | undefined;
+
+  /**
+   * Go on: append WAL as it is written, until the client cancels.
+   *
+   * @generated from field: optional bool follow = 4;
+   */
+  follow?: boolean | undefined;
+
+  /**
+   * With follow: use no permanent replication slot. WAL that Postgres recycles meanwhile ends the import.
+   *
+   * @generated from field: optional bool no_slot = 5;
+   */
+  noSlot?: boolean | undefined;
 };
 
 /**
@@ -345,7 +1192,7 @@ export type PerformImportRequest = Message<"neon.pageserver.v1.PerformImportRequ
  * Use `create(PerformImportRequestSchema)` to create a new message.
  */
 export const PerformImportRequestSchema: GenMessage<PerformImportRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 7);
+  messageDesc(file_neon_pageserver_v1_service, 28);
 
 /**
  * Outcome of perform_import.
@@ -394,6 +1241,13 @@ export type PerformImportResponse = Message<"neon.pageserver.v1.PerformImportRes
    * @generated from field: double seconds = 6;
    */
   seconds: number;
+
+  /**
+   * Where the branch ended before; unset if it was created.
+   *
+   * @generated from field: optional uint64 start_lsn = 7;
+   */
+  startLsn?: bigint | undefined;
 };
 
 /**
@@ -401,7 +1255,7 @@ export type PerformImportResponse = Message<"neon.pageserver.v1.PerformImportRes
  * Use `create(PerformImportResponseSchema)` to create a new message.
  */
 export const PerformImportResponseSchema: GenMessage<PerformImportResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 8);
+  messageDesc(file_neon_pageserver_v1_service, 29);
 
 /**
  * Arguments of perform_export.
@@ -443,7 +1297,7 @@ export type PerformExportRequest = Message<"neon.pageserver.v1.PerformExportRequ
  * Use `create(PerformExportRequestSchema)` to create a new message.
  */
 export const PerformExportRequestSchema: GenMessage<PerformExportRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 9);
+  messageDesc(file_neon_pageserver_v1_service, 30);
 
 /**
  * Outcome of perform_export.
@@ -506,7 +1360,7 @@ export type PerformExportResponse = Message<"neon.pageserver.v1.PerformExportRes
  * Use `create(PerformExportResponseSchema)` to create a new message.
  */
 export const PerformExportResponseSchema: GenMessage<PerformExportResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 10);
+  messageDesc(file_neon_pageserver_v1_service, 31);
 
 /**
  * Arguments of origin_add.
@@ -534,7 +1388,7 @@ export type OriginAddRequest = Message<"neon.pageserver.v1.OriginAddRequest"> & 
  * Use `create(OriginAddRequestSchema)` to create a new message.
  */
 export const OriginAddRequestSchema: GenMessage<OriginAddRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 11);
+  messageDesc(file_neon_pageserver_v1_service, 32);
 
 /**
  * Outcome of origin_add.
@@ -555,7 +1409,7 @@ export type OriginAddResponse = Message<"neon.pageserver.v1.OriginAddResponse"> 
  * Use `create(OriginAddResponseSchema)` to create a new message.
  */
 export const OriginAddResponseSchema: GenMessage<OriginAddResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 12);
+  messageDesc(file_neon_pageserver_v1_service, 33);
 
 /**
  * Arguments of origin_list.
@@ -570,7 +1424,7 @@ export type OriginListRequest = Message<"neon.pageserver.v1.OriginListRequest"> 
  * Use `create(OriginListRequestSchema)` to create a new message.
  */
 export const OriginListRequestSchema: GenMessage<OriginListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 13);
+  messageDesc(file_neon_pageserver_v1_service, 34);
 
 /**
  * One origin.
@@ -598,7 +1452,7 @@ export type OriginListResponse = Message<"neon.pageserver.v1.OriginListResponse"
  * Use `create(OriginListResponseSchema)` to create a new message.
  */
 export const OriginListResponseSchema: GenMessage<OriginListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 14);
+  messageDesc(file_neon_pageserver_v1_service, 35);
 
 /**
  * Arguments of origin_remove.
@@ -619,7 +1473,7 @@ export type OriginRemoveRequest = Message<"neon.pageserver.v1.OriginRemoveReques
  * Use `create(OriginRemoveRequestSchema)` to create a new message.
  */
 export const OriginRemoveRequestSchema: GenMessage<OriginRemoveRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 15);
+  messageDesc(file_neon_pageserver_v1_service, 36);
 
 /**
  * Outcome of origin_remove.
@@ -640,7 +1494,7 @@ export type OriginRemoveResponse = Message<"neon.pageserver.v1.OriginRemoveRespo
  * Use `create(OriginRemoveResponseSchema)` to create a new message.
  */
 export const OriginRemoveResponseSchema: GenMessage<OriginRemoveResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 16);
+  messageDesc(file_neon_pageserver_v1_service, 37);
 
 /**
  * Arguments of server_status.
@@ -655,7 +1509,7 @@ export type ServerStatusRequest = Message<"neon.pageserver.v1.ServerStatusReques
  * Use `create(ServerStatusRequestSchema)` to create a new message.
  */
 export const ServerStatusRequestSchema: GenMessage<ServerStatusRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 17);
+  messageDesc(file_neon_pageserver_v1_service, 38);
 
 /**
  * What a page server is.
@@ -711,7 +1565,7 @@ export type ServerStatusResponse = Message<"neon.pageserver.v1.ServerStatusRespo
  * Use `create(ServerStatusResponseSchema)` to create a new message.
  */
 export const ServerStatusResponseSchema: GenMessage<ServerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 18);
+  messageDesc(file_neon_pageserver_v1_service, 39);
 
 /**
  * Arguments of command_list.
@@ -726,7 +1580,7 @@ export type CommandListRequest = Message<"neon.pageserver.v1.CommandListRequest"
  * Use `create(CommandListRequestSchema)` to create a new message.
  */
 export const CommandListRequestSchema: GenMessage<CommandListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 19);
+  messageDesc(file_neon_pageserver_v1_service, 40);
 
 /**
  * One command.
@@ -754,7 +1608,7 @@ export type CommandListResponse = Message<"neon.pageserver.v1.CommandListRespons
  * Use `create(CommandListResponseSchema)` to create a new message.
  */
 export const CommandListResponseSchema: GenMessage<CommandListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 20);
+  messageDesc(file_neon_pageserver_v1_service, 41);
 
 /**
  * How far a command has come. Sent as the DETAIL field of a NoticeResponse, in protobuf's JSON form, if the request asks for it.
@@ -789,7 +1643,7 @@ export type Progress = Message<"neon.pageserver.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 21);
+  messageDesc(file_neon_pageserver_v1_service, 42);
 
 /**
  * The commands of a page server. A method is called by a libpq Query message that holds its name in snake_case and
@@ -833,6 +1687,107 @@ export const PageServerService: GenService<{
     output: typeof SessionMessageSchema;
   },
   /**
+   * Sends a branch: the caller is the receiver of the sync session.
+   * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchPull
+   */
+  branchPull: {
+    methodKind: "server_streaming";
+    input: typeof BranchPullRequestSchema;
+    output: typeof SessionMessageSchema;
+  },
+  /**
+   * Creates a branch of another one, at its head or at an LSN. No data is copied.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchCreate
+   */
+  branchCreate: {
+    methodKind: "unary";
+    input: typeof BranchCreateRequestSchema;
+    output: typeof BranchCreateResponseSchema;
+  },
+  /**
+   * Gives a branch another name.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchRename
+   */
+  branchRename: {
+    methodKind: "unary";
+    input: typeof BranchRenameRequestSchema;
+    output: typeof BranchRenameResponseSchema;
+  },
+  /**
+   * Forgets a branch. What no other branch reaches is freed by collect_garbage.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchDelete
+   */
+  branchDelete: {
+    methodKind: "unary";
+    input: typeof BranchDeleteRequestSchema;
+    output: typeof BranchDeleteResponseSchema;
+  },
+  /**
+   * Lists the spans of a branch's history, newest first.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchLog
+   */
+  branchLog: {
+    methodKind: "server_streaming";
+    input: typeof BranchLogRequestSchema;
+    output: typeof BranchLogResponseSchema;
+  },
+  /**
+   * Checks every frame of a branch, or of all: digests, chain, page checksums.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.BranchVerify
+   */
+  branchVerify: {
+    methodKind: "server_streaming";
+    input: typeof BranchVerifyRequestSchema;
+    output: typeof BranchVerifyResponseSchema;
+  },
+  /**
+   * Frees what no branch reaches.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.CollectGarbage
+   */
+  collectGarbage: {
+    methodKind: "unary";
+    input: typeof CollectGarbageRequestSchema;
+    output: typeof CollectGarbageResponseSchema;
+  },
+  /**
+   * Adds a user, or changes the password of one. With users, every TCP client has to authenticate.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.UserAdd
+   */
+  userAdd: {
+    methodKind: "unary";
+    input: typeof UserAddRequestSchema;
+    output: typeof UserAddResponseSchema;
+  },
+  /**
+   * Lists the users, by name.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.UserList
+   */
+  userList: {
+    methodKind: "server_streaming";
+    input: typeof UserListRequestSchema;
+    output: typeof UserListResponseSchema;
+  },
+  /**
+   * Removes a user.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.UserRemove
+   */
+  userRemove: {
+    methodKind: "unary";
+    input: typeof UserRemoveRequestSchema;
+    output: typeof UserRemoveResponseSchema;
+  },
+  /**
    * Sends a branch to another page server.
    *
    * @generated from rpc neon.pageserver.v1.PageServerService.PerformPush
@@ -843,7 +1798,17 @@ export const PageServerService: GenService<{
     output: typeof PerformPushResponseSchema;
   },
   /**
-   * Makes a branch of a running stock Postgres: base backup and WAL.
+   * Fetches a branch from another page server.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.PerformPull
+   */
+  performPull: {
+    methodKind: "unary";
+    input: typeof PerformPullRequestSchema;
+    output: typeof PerformPullResponseSchema;
+  },
+  /**
+   * Makes a branch of a running stock Postgres, base backup and WAL, or appends its newer WAL to a branch.
    *
    * @generated from rpc neon.pageserver.v1.PageServerService.PerformImport
    */

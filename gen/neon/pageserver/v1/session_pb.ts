@@ -15,15 +15,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/pageserver/v1/session.proto.
  */
 export const file_neon_pageserver_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2Vzc2lvbi5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxItQCCg5TZXNzaW9uTWVzc2FnZRIqCgVoZWxsbxgBIAEoCzIZLm5lb24ucGFnZXNlcnZlci52MS5IZWxsb0gAEioKBW9mZmVyGAIgASgLMhkubmVvbi5wYWdlc2VydmVyLnYxLk9mZmVySAASLAoGYW5zd2VyGAMgASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkFuc3dlckgAEg8KBWZyYW1lGAQgASgMSAASPgoPYWNrbm93bGVkZ2VtZW50GAUgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLkFja25vd2xlZGdlbWVudEgAEiwKBmZpbmlzaBgGIAEoCzIaLm5lb24ucGFnZXNlcnZlci52MS5GaW5pc2hIABIyCgljb21taXR0ZWQYByABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWl0dGVkSABCCQoHbWVzc2FnZSKfAQoFSGVsbG8SEwoLbWluX3ZlcnNpb24YASABKA0SEwoLbWF4X3ZlcnNpb24YAiABKA0SKQoGY29kZWNzGAMgAygOMhkubmVvbi5wYWdlc2VydmVyLnYxLkNvZGVjEhkKEW1heF9tZXNzYWdlX2J5dGVzGAQgASgNEhQKDHdpbmRvd19ieXRlcxgFIAEoBBIQCghzb2Z0d2FyZRgGIAEoCSI2CgRIZWFkEhEKA2xzbhgBIAEoBEIEyNoYARIOCgZkaWdlc3QYAiABKAwSCwoDc2VxGAMgASgEIiwKDUZyYW1lUG9zaXRpb24SCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoDCK+AQoFT2ZmZXISLgoFc3RhcnQYASABKAsyHy5uZW9uLnBhZ2VzZXJ2ZXIudjEuU3RhcnRSZWNvcmQSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEjIKB2xvY2F0b3IYAyADKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKARKBAgGEAdSBGJhc2UixAEKBkFuc3dlchIuCghkZWNpc2lvbhgBIAEoDjIcLm5lb24ucGFnZXNlcnZlci52MS5EZWNpc2lvbhIxCgZjb21tb24YAiABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIvCgRoYXZlGAMgASgLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkIh4KD0Fja25vd2xlZGdlbWVudBILCgNzZXEYASABKAQiMAoGRmluaXNoEiYKBGhlYWQYASABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCIzCglDb21taXR0ZWQSJgoEaGVhZBgBIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkKucBCghEZWNpc2lvbhIYChRERUNJU0lPTl9VTlNQRUNJRklFRBAAEhMKD0RFQ0lTSU9OX0NSRUFURRABEhkKFURFQ0lTSU9OX0ZBU1RfRk9SV0FSRBACEhcKE0RFQ0lTSU9OX1VQX1RPX0RBVEUQAxITCg9ERUNJU0lPTl9CRUhJTkQQBBIVChFERUNJU0lPTl9ESVZFUkdFRBAFEhwKGERFQ0lTSU9OX1NFUEFSQVRFX0lNUE9SVBAGEhYKEkRFQ0lTSU9OX1VOUkVMQVRFRBAHIgQICBAIKhBERUNJU0lPTl9TSEFMTE9XYgZwcm90bzM", [file_neon_pageserver_v1_frame, file_neon_pageserver_v1_options, file_neon_pageserver_v1_record]);
+  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2Vzc2lvbi5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxItwDCg5TZXNzaW9uTWVzc2FnZRIqCgVoZWxsbxgBIAEoCzIZLm5lb24ucGFnZXNlcnZlci52MS5IZWxsb0gAEioKBW9mZmVyGAIgASgLMhkubmVvbi5wYWdlc2VydmVyLnYxLk9mZmVySAASLAoGYW5zd2VyGAMgASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkFuc3dlckgAEg8KBWZyYW1lGAQgASgMSAASPgoPYWNrbm93bGVkZ2VtZW50GAUgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLkFja25vd2xlZGdlbWVudEgAEiwKBmZpbmlzaBgGIAEoCzIaLm5lb24ucGFnZXNlcnZlci52MS5GaW5pc2hIABIyCgljb21taXR0ZWQYByABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWl0dGVkSAASLAoGbG9jYXRlGAggASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkxvY2F0ZUgAEi4KB2xvY2F0ZWQYCSABKAsyGy5uZW9uLnBhZ2VzZXJ2ZXIudjEuTG9jYXRlZEgAEigKBHBsYW4YCiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGxhbkgAQgkKB21lc3NhZ2UinwEKBUhlbGxvEhMKC21pbl92ZXJzaW9uGAEgASgNEhMKC21heF92ZXJzaW9uGAIgASgNEikKBmNvZGVjcxgDIAMoDjIZLm5lb24ucGFnZXNlcnZlci52MS5Db2RlYxIZChFtYXhfbWVzc2FnZV9ieXRlcxgEIAEoDRIUCgx3aW5kb3dfYnl0ZXMYBSABKAQSEAoIc29mdHdhcmUYBiABKAkiNgoESGVhZBIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBCI/Cg1GcmFtZVBvc2l0aW9uEgsKA3NlcRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSEQoDbHNuGAMgASgEQgTI2hgBIhYKBkxvY2F0ZRIMCgRzZXFzGAEgAygEIj8KB0xvY2F0ZWQSNAoJcG9zaXRpb25zGAEgAygLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24iZgoEUGxhbhIOCgZmcmFtZXMYASABKAQSDQoFYnl0ZXMYAiABKAQSFwoJc3RhcnRfbHNuGAMgASgEQgTI2hgBEhUKB2VuZF9sc24YBCABKARCBMjaGAESDwoHZHJ5X3J1bhgFIAEoCCK+AQoFT2ZmZXISLgoFc3RhcnQYASABKAsyHy5uZW9uLnBhZ2VzZXJ2ZXIudjEuU3RhcnRSZWNvcmQSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEjIKB2xvY2F0b3IYAyADKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKARKBAgGEAdSBGJhc2Ui1gEKBkFuc3dlchIuCghkZWNpc2lvbhgBIAEoDjIcLm5lb24ucGFnZXNlcnZlci52MS5EZWNpc2lvbhIxCgZjb21tb24YAiABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIvCgRoYXZlGAMgASgLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhAKCGFjY2VwdGVkGAUgASgIIsgBCgpEaXZlcmdlbmNlEi4KCGRlY2lzaW9uGAEgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEjEKBmNvbW1vbhgCIAEoCzIhLm5lb24ucGFnZXNlcnZlci52MS5GcmFtZVBvc2l0aW9uEigKBnNvdXJjZRgDIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEi0KC2Rlc3RpbmF0aW9uGAQgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiHgoPQWNrbm93bGVkZ2VtZW50EgsKA3NlcRgBIAEoBCIwCgZGaW5pc2gSJgoEaGVhZBgBIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkIkwKCUNvbW1pdHRlZBImCgRoZWFkGAEgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSFwoPcmVjb3ZlcnlfYnJhbmNoGAIgASgJKucBCghEZWNpc2lvbhIYChRERUNJU0lPTl9VTlNQRUNJRklFRBAAEhMKD0RFQ0lTSU9OX0NSRUFURRABEhkKFURFQ0lTSU9OX0ZBU1RfRk9SV0FSRBACEhcKE0RFQ0lTSU9OX1VQX1RPX0RBVEUQAxITCg9ERUNJU0lPTl9CRUhJTkQQBBIVChFERUNJU0lPTl9ESVZFUkdFRBAFEhwKGERFQ0lTSU9OX1NFUEFSQVRFX0lNUE9SVBAGEhYKEkRFQ0lTSU9OX1VOUkVMQVRFRBAHIgQICBAIKhBERUNJU0lPTl9TSEFMTE9XYgZwcm90bzM", [file_neon_pageserver_v1_frame, file_neon_pageserver_v1_options, file_neon_pageserver_v1_record]);
 
 /**
  * What one CopyData message of a sync session holds. At most 4 MiB.
  *
- * The session, whichever end dialled: both ends send Hello; the sender's Offer follows at once; the receiver sends
- * Answer; the sender sends frames while the receiver acknowledges those that are durable; the sender sends Finish; the
- * receiver moves its branch and sends Committed; CopyDone both ways. A stream that ends without Committed has failed
- * and moved nothing.
+ * The session, whichever end dialled: both ends send Hello; the sender's Offer follows at once; the receiver may send
+ * Locate, which the sender answers with Located, as often as it needs; the receiver sends Answer; if that wants frames,
+ * the sender sends Plan and the frames, while the receiver acknowledges those that are durable; the sender sends Finish;
+ * the receiver moves its branch and sends Committed; CopyDone both ways. A stream that ends without Committed has moved
+ * nothing.
  *
  * @generated from message neon.pageserver.v1.SessionMessage
  */
@@ -89,6 +90,30 @@ export type SessionMessage = Message<"neon.pageserver.v1.SessionMessage"> & {
      */
     value: Committed;
     case: "committed";
+  } | {
+    /**
+     * The receiver asks for frames of the sender's chain by number.
+     *
+     * @generated from field: neon.pageserver.v1.Locate locate = 8;
+     */
+    value: Locate;
+    case: "locate";
+  } | {
+    /**
+     * The sender names them.
+     *
+     * @generated from field: neon.pageserver.v1.Located located = 9;
+     */
+    value: Located;
+    case: "located";
+  } | {
+    /**
+     * What the sender is going to send.
+     *
+     * @generated from field: neon.pageserver.v1.Plan plan = 10;
+     */
+    value: Plan;
+    case: "plan";
   } | { case: undefined; value?: undefined };
 };
 
@@ -209,6 +234,13 @@ export type FramePosition = Message<"neon.pageserver.v1.FramePosition"> & {
    * @generated from field: bytes digest = 2;
    */
   digest: Uint8Array;
+
+  /**
+   * How far the frame counts in this chain: its end LSN, or less where the chain forked inside it or ends there.
+   *
+   * @generated from field: uint64 lsn = 3;
+   */
+  lsn: bigint;
 };
 
 /**
@@ -217,6 +249,97 @@ export type FramePosition = Message<"neon.pageserver.v1.FramePosition"> & {
  */
 export const FramePositionSchema: GenMessage<FramePosition> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_session, 3);
+
+/**
+ * Asks for frames of the sender's chain. At most 64.
+ *
+ * @generated from message neon.pageserver.v1.Locate
+ */
+export type Locate = Message<"neon.pageserver.v1.Locate"> & {
+  /**
+   * Their numbers. None lies behind the offered head.
+   *
+   * @generated from field: repeated uint64 seqs = 1;
+   */
+  seqs: bigint[];
+};
+
+/**
+ * Describes the message neon.pageserver.v1.Locate.
+ * Use `create(LocateSchema)` to create a new message.
+ */
+export const LocateSchema: GenMessage<Locate> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_session, 4);
+
+/**
+ * Names the frames that a Locate asked for.
+ *
+ * @generated from message neon.pageserver.v1.Located
+ */
+export type Located = Message<"neon.pageserver.v1.Located"> & {
+  /**
+   * In the order of the numbers.
+   *
+   * @generated from field: repeated neon.pageserver.v1.FramePosition positions = 1;
+   */
+  positions: FramePosition[];
+};
+
+/**
+ * Describes the message neon.pageserver.v1.Located.
+ * Use `create(LocatedSchema)` to create a new message.
+ */
+export const LocatedSchema: GenMessage<Located> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_session, 5);
+
+/**
+ * What the sender is going to send: the frames that the receiver lacks.
+ *
+ * @generated from message neon.pageserver.v1.Plan
+ */
+export type Plan = Message<"neon.pageserver.v1.Plan"> & {
+  /**
+   * Number of frames.
+   *
+   * @generated from field: uint64 frames = 1;
+   */
+  frames: bigint;
+
+  /**
+   * Their bytes as they travel.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+
+  /**
+   * Where they begin.
+   *
+   * @generated from field: uint64 start_lsn = 3;
+   */
+  startLsn: bigint;
+
+  /**
+   * Where they end.
+   *
+   * @generated from field: uint64 end_lsn = 4;
+   */
+  endLsn: bigint;
+
+  /**
+   * They are only announced: CopyDone follows instead of frames, and the receiver MUST NOT move its branch.
+   *
+   * @generated from field: bool dry_run = 5;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.Plan.
+ * Use `create(PlanSchema)` to create a new message.
+ */
+export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_session, 6);
 
 /**
  * What the sender has to give.
@@ -266,7 +389,7 @@ export type Offer = Message<"neon.pageserver.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 4);
+  messageDesc(file_neon_pageserver_v1_session, 7);
 
 /**
  * The receiver's answer to an Offer.
@@ -275,7 +398,7 @@ export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
  */
 export type Answer = Message<"neon.pageserver.v1.Answer"> & {
   /**
-   * What is going to happen. Frames follow after create and fast-forward only.
+   * What the receiver's branch is to the sender's.
    *
    * @generated from field: neon.pageserver.v1.Decision decision = 1;
    */
@@ -301,6 +424,14 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
    * @generated from field: neon.pageserver.v1.Head head = 4;
    */
   head?: Head | undefined;
+
+  /**
+   * The receiver wants the frames after `have`: after create and fast-forward, and after any other decision but up to
+   * date if its user forces the branch to move.
+   *
+   * @generated from field: bool accepted = 5;
+   */
+  accepted: boolean;
 };
 
 /**
@@ -308,7 +439,50 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 5);
+  messageDesc(file_neon_pageserver_v1_session, 8);
+
+/**
+ * Where two histories part. Sent as the DETAIL field of the ErrorResponse that refuses a push or a pull, in protobuf's
+ * JSON form.
+ *
+ * @generated from message neon.pageserver.v1.Divergence
+ */
+export type Divergence = Message<"neon.pageserver.v1.Divergence"> & {
+  /**
+   * What the receiver decided.
+   *
+   * @generated from field: neon.pageserver.v1.Decision decision = 1;
+   */
+  decision: Decision;
+
+  /**
+   * Last common frame and LSN; absent if the histories have none in common.
+   *
+   * @generated from field: neon.pageserver.v1.FramePosition common = 2;
+   */
+  common?: FramePosition | undefined;
+
+  /**
+   * Head of the sender's branch.
+   *
+   * @generated from field: neon.pageserver.v1.Head source = 3;
+   */
+  source?: Head | undefined;
+
+  /**
+   * Head of the receiver's branch.
+   *
+   * @generated from field: neon.pageserver.v1.Head destination = 4;
+   */
+  destination?: Head | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.Divergence.
+ * Use `create(DivergenceSchema)` to create a new message.
+ */
+export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_session, 9);
 
 /**
  * What the receiver has made durable (file and directory).
@@ -329,7 +503,7 @@ export type Acknowledgement = Message<"neon.pageserver.v1.Acknowledgement"> & {
  * Use `create(AcknowledgementSchema)` to create a new message.
  */
 export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 6);
+  messageDesc(file_neon_pageserver_v1_session, 10);
 
 /**
  * The sender has sent every frame.
@@ -350,7 +524,7 @@ export type Finish = Message<"neon.pageserver.v1.Finish"> & {
  * Use `create(FinishSchema)` to create a new message.
  */
 export const FinishSchema: GenMessage<Finish> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 7);
+  messageDesc(file_neon_pageserver_v1_session, 11);
 
 /**
  * The receiver's branch has moved, durably.
@@ -364,6 +538,13 @@ export type Committed = Message<"neon.pageserver.v1.Committed"> & {
    * @generated from field: neon.pageserver.v1.Head head = 1;
    */
   head?: Head | undefined;
+
+  /**
+   * Name of the branch that keeps what the receiver's branch pointed to before, if it was forced to move.
+   *
+   * @generated from field: string recovery_branch = 2;
+   */
+  recoveryBranch: string;
 };
 
 /**
@@ -371,7 +552,7 @@ export type Committed = Message<"neon.pageserver.v1.Committed"> & {
  * Use `create(CommittedSchema)` to create a new message.
  */
 export const CommittedSchema: GenMessage<Committed> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 8);
+  messageDesc(file_neon_pageserver_v1_session, 12);
 
 /**
  * What the receiver makes of an offer.

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/store/v1/store.proto.
  */
 export const file_neon_store_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCI3CgxUaW1lbGluZUluZm8SDQoFc3RhcnQYASABKAxKBAgCEANKBAgDEARSBnBhcmVudFIEZm9yayJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIhwKBUxlYXNlEhMKC3NlZ21lbnRfaWRzGAEgAygMIlwKDVNlZ21lbnRGb290ZXISEQoJZmlyc3Rfc2VxGAEgASgEEg8KB29mZnNldHMYAiADKAQSDwoHZGlnZXN0cxgDIAEoDBIWCghlbmRfbHNucxgEIAMoBEIEyNoYASpfCgxTZWdtZW50U3RhdGUSHQoZU0VHTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFR01FTlRfU1RBVEVfT1BFThABEhgKFFNFR01FTlRfU1RBVEVfU0VBTEVEEAJiBnByb3RvMw", [file_neon_pageserver_v1_options]);
+  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCJtCgxUaW1lbGluZUluZm8SDQoFc3RhcnQYASABKAwSFAoMc3RhcnRfZGlnZXN0GAIgASgMEg4KBnBhcmVudBgDIAEoDBIQCghmb3JrX3NlcRgEIAEoBBIWCghmb3JrX2xzbhgFIAEoBEIEyNoYASJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIi4KBUxlYXNlEhMKC3RpbWVsaW5lX2lkGAEgASgMEhAKCGRlYWRsaW5lGAIgASgEIlwKDVNlZ21lbnRGb290ZXISEQoJZmlyc3Rfc2VxGAEgASgEEg8KB29mZnNldHMYAiADKAQSDwoHZGlnZXN0cxgDIAEoDBIWCghlbmRfbHNucxgEIAMoBEIEyNoYASpfCgxTZWdtZW50U3RhdGUSHQoZU0VHTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFR01FTlRfU1RBVEVfT1BFThABEhgKFFNFR01FTlRfU1RBVEVfU0VBTEVEEAJiBnByb3RvMw", [file_neon_pageserver_v1_options]);
 
 /**
  * Value of the refs database `branch`, by branch name.
@@ -56,7 +56,7 @@ export const BranchRefSchema: GenMessage<BranchRef> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 0);
 
 /**
- * Value of the database `timeline`, by timeline id.
+ * Value of the database `timeline`, by timeline id. Frames up to the fork point are those of the parent.
  *
  * @generated from message neon.store.v1.TimelineInfo
  */
@@ -67,6 +67,34 @@ export type TimelineInfo = Message<"neon.store.v1.TimelineInfo"> & {
    * @generated from field: bytes start = 1;
    */
   start: Uint8Array;
+
+  /**
+   * Digest of the chain's first frame.
+   *
+   * @generated from field: bytes start_digest = 2;
+   */
+  startDigest: Uint8Array;
+
+  /**
+   * The timeline that it goes on from, 16 bytes; empty if it begins with the chain's first frame.
+   *
+   * @generated from field: bytes parent = 3;
+   */
+  parent: Uint8Array;
+
+  /**
+   * Number of the last frame that it shares with the parent.
+   *
+   * @generated from field: uint64 fork_seq = 4;
+   */
+  forkSeq: bigint;
+
+  /**
+   * How far that frame counts.
+   *
+   * @generated from field: uint64 fork_lsn = 5;
+   */
+  forkLsn: bigint;
 };
 
 /**
@@ -105,17 +133,24 @@ export const SegmentInfoSchema: GenMessage<SegmentInfo> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 2);
 
 /**
- * Value of the database `lease`, by session id: segments that a running session writes and no branch reaches yet.
+ * Value of the database `lease`, by session id: a timeline that a session writes and that no branch reaches yet.
  *
  * @generated from message neon.store.v1.Lease
  */
 export type Lease = Message<"neon.store.v1.Lease"> & {
   /**
-   * Ids of its segments, 16 bytes each.
+   * The timeline, 16 bytes.
    *
-   * @generated from field: repeated bytes segment_ids = 1;
+   * @generated from field: bytes timeline_id = 1;
    */
-  segmentIds: Uint8Array[];
+  timelineId: Uint8Array;
+
+  /**
+   * Until when the frames of a session that broke off are kept for the next attempt, in seconds since 1970.
+   *
+   * @generated from field: uint64 deadline = 2;
+   */
+  deadline: bigint;
 };
 
 /**
