@@ -94,10 +94,14 @@ export class ClientCopySession implements CopyBothSession {
     }
     if (message.type === Backend.CommandComplete) {
       // What a WAL sender says when its server shuts down: it ends the command without ending the copy.
-      this.#serverError = new NeonError("admin_shutdown", "the server ended the copy, as it does at its shutdown", {
-        party: "connection",
-        retryable: true,
-      });
+      this.#serverError = new NeonError(
+        "admin_shutdown",
+        "the server ended the copy, as it does at its shutdown",
+        {
+          party: "connection",
+          retryable: true,
+        },
+      );
       throw this.#serverError;
     }
     if (message.type === Backend.NoticeResponse || message.type === Backend.NotificationResponse) return;

@@ -1,6 +1,7 @@
 import { BLOCK_SIZE, FRAME_CONTENT_BYTES } from "../../limits.js";
+import type { RecordInit } from "../../timeline/record-batch.js";
 import { type BackupFile, classifyBackupFile, keepsBackupDirectory } from "./backup-file.js";
-import type { ImportChain, RecordInit } from "./import-chain.js";
+import type { ImportChain } from "./import-chain.js";
 
 /** Records in a frame at most: many small files are long before their bytes are. */
 const MAX_RECORDS = 4096;

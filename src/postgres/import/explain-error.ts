@@ -98,6 +98,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     hint: "That server found damaged pages while it read its own files: its log names them.",
   },
   {
+    sqlstate: "XX000",
+    text: /symbolic link target too long/,
+    code: "feature_not_supported",
+    hint: "Before version 16 a base backup takes tablespaces whose path is at most 99 bytes long: move the tablespace, or reach it over a shorter path.",
+  },
+  {
     sqlstate: "42883",
     code: "feature_not_supported",
     hint: "That is a page server, not a PostgreSQL: import takes the URI of a PostgreSQL.",

@@ -1,16 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
-import type { RecordSchema, StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import type { StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import type { Lsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
-
-/** What becomes a record. */
-export type RecordInit = MessageInitShape<typeof RecordSchema>;
+import type { RecordInit } from "../../timeline/record-batch.js";
 
 /**
  * The chain that an import writes. Base backup and WAL append to it side by side; every frame begins where complete WAL
- * ends at that moment. The records' bytes may be reused as soon as a call has returned its promise; the promise
- * resolves when more is welcome.
+ * ends at that moment. The records' bytes may be reused once a call's promise resolves, which is when more is welcome.
  */
 export class ImportChain {
   readonly #writer: ChainWriter;

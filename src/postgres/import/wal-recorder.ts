@@ -1,8 +1,9 @@
 import { NeonError } from "../../errors.js";
 import { FRAME_CONTENT_BYTES } from "../../limits.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
+import type { RecordInit } from "../../timeline/record-batch.js";
 import { WalReader, type WalReaderOptions } from "../wal/wal-reader.js";
-import type { ImportChain, RecordInit } from "./import-chain.js";
+import type { ImportChain } from "./import-chain.js";
 
 interface Chunk {
   readonly timelineId: number;

@@ -34,12 +34,14 @@ export type BaseBackupEvent =
 
 /**
  * BASE_BACKUP (manual: 55.4): fast checkpoint, no manifest, not waiting for the archive, which would hang while
- * archive_command fails. With TABLESPACE_MAP the tablespaces' symlinks, whose length tar limits, stay out of the archive.
+ * archive_command fails. With TABLESPACE_MAP the tablespaces' symlinks, whose length tar limits, stay out of the archive;
+ * before 16 it would leave in-place tablespaces out of the backup.
  */
 export function formatBaseBackup(label: string, majorVersion: number): string {
-  return majorVersion < 15
-    ? `BASE_BACKUP LABEL '${label}' PROGRESS FAST NOWAIT TABLESPACE_MAP`
-    : `BASE_BACKUP (LABEL '${label}', PROGRESS, CHECKPOINT 'fast', WAIT false, TABLESPACE_MAP, MANIFEST 'no')`;
+  if (majorVersion < 15) return `BASE_BACKUP LABEL '${label}' PROGRESS FAST NOWAIT`;
+  const options = [`LABEL '${label}'`, "PROGRESS", "CHECKPOINT 'fast'", "WAIT false", "MANIFEST 'no'"];
+  if (majorVersion >= 16) options.push("TABLESPACE_MAP");
+  return `BASE_BACKUP (${options.join(", ")})`;
 }
 
 /**

@@ -120,11 +120,12 @@ for (const major of [14, 15, 18] as const) {
     t.deepEqual(await server.query("select * from pg_replication_slots"), []);
   });
 
-  test(`${major}: tablespaces come as records under their OID, whatever the length of their path`, async (t) => {
+  const length = major < 16 ? "" : ", whatever the length of their path";
+  test(`${major}: tablespaces come as records under their OID${length}`, async (t) => {
     const server = await createPostgres({ major });
     t.teardown(() => server.remove());
     const store = await openStore(t);
-    const location = join(server.socketDir, "t".repeat(110));
+    const location = join(server.socketDir, "t".repeat(major < 16 ? 9 : 110));
     await server.query(`copy (select 1) to program 'mkdir ${location}'`);
     await server.query(`create tablespace far location '${location}'`);
     await server.query("create table away tablespace far as select generate_series(1, 1000) as a");

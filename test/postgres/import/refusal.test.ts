@@ -23,6 +23,18 @@ async function start(t: ExecutionContext, settings: Record<string, string> = {},
   return server;
 }
 
+for (const major of [14, 15] as const) {
+  test(`${major}: a tablespace path that its base backup cannot hold is refused with the way out`, async (t) => {
+    const server = await start(t, {}, major);
+    const location = join(server.socketDir, "t".repeat(110));
+    await server.query(`copy (select 1) to program 'mkdir ${location}'`);
+    await server.query(`create tablespace far location '${location}'`);
+    const error = await refusal(t, server.uri);
+    t.regex(error.message, /symbolic link target too long/);
+    t.regex(error.hint ?? "", /at most 99 bytes/);
+  });
+}
+
 for (const major of [14, 15, 18] as const) {
   test(`${major}: a role without the REPLICATION attribute is refused with the way to give it`, async (t) => {
     const server = await start(t, {}, major);
