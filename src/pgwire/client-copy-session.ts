@@ -1,4 +1,4 @@
-import type { NeonError } from "../errors.js";
+import { NeonError } from "../errors.js";
 import { buildMessage, cstring } from "./build-message.js";
 import type { CopyBothSession, ResultSet } from "./connection.js";
 import type { CopyMessage } from "./copy-both.js";
@@ -90,6 +90,18 @@ export class ClientCopySession implements CopyBothSession {
   #foreign(message: Message): void {
     if (message.type === Backend.ErrorResponse) {
       this.#serverError = parseError(message.body);
+      throw this.#serverError;
+    }
+    if (message.type === Backend.CommandComplete) {
+      // What a WAL sender says when its server shuts down: it ends the command without ending the copy.
+      this.#serverError = new NeonError(
+        "admin_shutdown",
+        "the server ended the copy, as it does at its shutdown",
+        {
+          party: "connection",
+          retryable: true,
+        },
+      );
       throw this.#serverError;
     }
     if (message.type === Backend.NoticeResponse || message.type === Backend.NotificationResponse) return;

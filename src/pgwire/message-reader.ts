@@ -214,7 +214,7 @@ export class MessageReader {
 
   #refuse(type: number, problem: string): NeonError {
     const which =
-      type === 0 ? "The first message of the connection" : `A message of type ${describeType(type)}`;
+      type === 0 ? "the first message of the connection" : `a message of type ${describeType(type)}`;
     this.#broken = new NeonError("protocol_violation", `${which} ${problem}`, { party: "protocol" });
     return this.#broken;
   }
@@ -264,6 +264,6 @@ export function connectionLost(cause?: Error): NeonError {
   if (cause instanceof NeonError) return cause;
   // What Node calls a write after the end says nothing of the reason.
   const vague = cause === undefined || (cause as NodeJS.ErrnoException).code?.startsWith("ERR_STREAM");
-  const text = vague ? "The connection was closed by the other end" : NeonError.from(cause).message;
+  const text = vague ? "the connection was closed by the other end" : NeonError.from(cause).message;
   return new NeonError("connection_failure", text, { party: "connection", retryable: true, cause });
 }

@@ -1,21 +1,24 @@
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { RecordBatchSchema, type RecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { compress, type StoredPayload } from "./codec.js";
-import { encodeFrame, sha256 } from "./frame.js";
+import { Compressor, type Slot, type StoredPayload } from "./compressor.js";
+import { encodeFrame, type Frame } from "./frame.js";
 import type { FrameAppender } from "./frame-appender.js";
 import { type Head, headOf } from "./head.js";
+import { encodeRecordBatch, type RecordInit } from "./record-batch.js";
 
-/** Frames whose content may be compressed at once. */
-const FRAMES_IN_THE_MAKING = 4;
+/** What is known of a frame before its payload is. */
+interface Facts {
+  readonly kind: FrameKind;
+  readonly startLsn: bigint;
+  readonly endLsn: bigint;
+  readonly contentLength: number;
+}
 
 /** Makes the frames of one new chain out of records: serialize, compress, hash, append. */
 export class ChainWriter {
   /** Where the frames go. The store makes a branch of it. */
   readonly appender: FrameAppender;
   #queue: Promise<void> = Promise.resolve();
-  #making = 0;
-  #welcome: (() => void)[] = [];
+  readonly #compressor = Compressor.shared();
   #failure: unknown;
 
   constructor(appender: FrameAppender) {
@@ -40,26 +43,21 @@ export class ChainWriter {
   }
 
   /**
-   * Makes the next frame of `records`, about FRAME_CONTENT_BYTES together. They are serialized before the call returns,
-   * so that their bytes may be reused then. Resolves when the next frame is welcome.
+   * Makes the next frame of `records`, about FRAME_CONTENT_BYTES together. Their bytes may be reused once it resolves,
+   * which is when the next frame is welcome; frames keep the order of the calls.
    * Throws what an earlier frame's making or writing threw.
    */
-  async append(
-    kind: FrameKind,
-    startLsn: bigint,
-    endLsn: bigint,
-    records: MessageInitShape<typeof RecordSchema>[],
-  ): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const content = Buffer.from(toBinary(RecordBatchSchema, create(RecordBatchSchema, { records })).buffer);
-    const stored = compress(content);
+  async append(kind: FrameKind, startLsn: bigint, endLsn: bigint, records: RecordInit[]): Promise<void> {
+    const slot = await this.#compressor.acquire();
+    if (this.#failure !== undefined) {
+      this.#compressor.release(slot);
+      throw this.#failure;
+    }
+    const content = encodeRecordBatch(records, (length) => slot.content.subarray(0, length));
+    const stored = this.#compressor.compress(slot, content.length);
     stored.catch(() => undefined); // reported by #make, which awaits it in its turn
-    this.#making++;
-    const before = this.#queue;
-    this.#queue = this.#make(before, { kind, startLsn, endLsn, contentLength: content.length }, stored);
-    if (this.#making >= FRAMES_IN_THE_MAKING)
-      await new Promise<void>((resolve) => this.#welcome.push(resolve));
-    if (this.#failure !== undefined) throw this.#failure;
+    const facts = { kind, startLsn, endLsn, contentLength: content.length };
+    this.#queue = this.#make(this.#queue, facts, slot, stored);
   }
 
   /** Resolves when everything that was appended is durable. */
@@ -78,31 +76,40 @@ export class ChainWriter {
 
   async #make(
     before: Promise<void>,
-    facts: { kind: FrameKind; startLsn: bigint; endLsn: bigint; contentLength: number },
+    facts: Facts,
+    slot: Slot,
     stored: Promise<StoredPayload>,
   ): Promise<void> {
     await before;
+    const release = () => this.#compressor.release(slot);
+    let frame: Frame;
     try {
-      if (this.#failure !== undefined) return;
-      const { codec, payload } = await stored;
-      const previous = this.appender.last;
-      const frame = encodeFrame(
-        {
-          ...facts,
-          seq: previous === undefined ? 0n : previous.header.seq + 1n,
-          previousDigest: previous?.digest ?? new Uint8Array(),
-          codec,
-          storedLength: payload.length,
-          payloadSha256: sha256(payload),
-        },
-        payload,
-      );
-      await this.appender.append(frame);
+      frame = await this.#encode(facts, stored);
+      if (this.#failure !== undefined) throw this.#failure;
     } catch (error) {
       this.#failure ??= error;
-    } finally {
-      this.#making--;
-      this.#welcome.shift()?.();
+      return release();
     }
+    try {
+      await this.appender.append(frame, release);
+    } catch (error) {
+      this.#failure ??= error;
+    }
+  }
+
+  async #encode(facts: Facts, stored: Promise<StoredPayload>): Promise<Frame> {
+    const { codec, payload, sha256 } = await stored;
+    const previous = this.appender.last;
+    return encodeFrame(
+      {
+        ...facts,
+        seq: previous === undefined ? 0n : previous.header.seq + 1n,
+        previousDigest: previous?.digest ?? new Uint8Array(),
+        codec,
+        storedLength: payload.length,
+        payloadSha256: sha256,
+      },
+      payload,
+    );
   }
 }

@@ -5,21 +5,6 @@ import { NeonError } from "../errors.js";
 /** Codecs that this end can decompress, best first. */
 export const CODECS: readonly Codec[] = [Codec.LZ4, Codec.NONE];
 
-/** A payload as it is stored. */
-export interface StoredPayload {
-  readonly codec: Codec;
-  /** Owned by the caller. */
-  readonly payload: Buffer;
-}
-
-/** Compresses a frame's content in the thread pool; content that does not shrink stays as it is. */
-export async function compress(content: Buffer): Promise<StoredPayload> {
-  const payload = await lz4.compress(content);
-  return payload.length < content.length
-    ? { codec: Codec.LZ4, payload }
-    : { codec: Codec.NONE, payload: content };
-}
-
 /**
  * Checks that a stored payload can only become `contentLength` bytes, by the codec's own prefix and without calling the
  * codec: four kilobytes that claim four gigabytes made one take them. Throws XX001.

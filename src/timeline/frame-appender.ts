@@ -25,6 +25,11 @@ interface Current {
   readonly footer: SegmentFooterBuilder;
 }
 
+interface Queued {
+  readonly frame: Frame;
+  readonly release: (() => void) | undefined;
+}
+
 /**
  * Appends frames to segments of one session, under the session's lease.
  *
@@ -44,7 +49,7 @@ export class FrameAppender {
   #current: Current | undefined;
   #last: Predecessor | undefined;
   #bytes = 0;
-  #queue: Frame[] = [];
+  #queue: Queued[] = [];
   #queuedBytes = 0;
   #unsyncedBytes = 0;
   #writtenSeq = -1n;
@@ -73,16 +78,22 @@ export class FrameAppender {
   }
 
   /**
-   * Queues a frame and takes ownership of it. Resolves when the next one is welcome, not when it is durable.
+   * Queues a frame and takes ownership of it; `release`, if given, is called once its bytes are no longer needed.
+   * Resolves when the next frame is welcome, not when this one is durable.
    * Throws what {@link assertSuccessor} throws, and what writing an earlier frame threw.
    */
-  async append(frame: Frame): Promise<void> {
-    this.#assertSound();
-    assertSuccessor(this.#last, frame);
-    this.#last = frame;
-    this.#bytes += frame.message.length;
-    this.#queue.push(frame);
-    this.#queuedBytes += frame.message.length;
+  async append(frame: Frame, release?: () => void): Promise<void> {
+    try {
+      this.#assertSound();
+      assertSuccessor(this.#last, frame);
+    } catch (error) {
+      release?.();
+      throw error;
+    }
+    this.#last = { header: frame.header, digest: frame.digest };
+    this.#bytes += frame.length;
+    this.#queue.push({ frame, release });
+    this.#queuedBytes += frame.length;
     this.#writing ??= this.#writeQueue();
     if (this.#queuedBytes > QUEUE_BYTES) await this.#writing;
     this.#assertSound();
@@ -133,12 +144,17 @@ export class FrameAppender {
   async #writeQueue(): Promise<void> {
     try {
       while (this.#queue.length > 0 && this.#failure === undefined) {
-        const frames = this.#queue;
+        const queued = this.#queue;
         this.#queue = [];
-        const segment = await this.#segmentFor(frames[0]);
-        const bytes = frames.reduce((sum, frame) => sum + frame.message.length, 0);
-        await segment.file.append(frames.map((frame) => frame.message));
-        for (const frame of frames) segment.footer.add(frame);
+        const frames = queued.map(({ frame }) => frame);
+        const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+        try {
+          const segment = await this.#segmentFor(frames[0]);
+          await segment.file.append(frames.flatMap(({ parts }) => parts));
+          for (const frame of frames) segment.footer.add(frame);
+        } finally {
+          for (const { release } of queued) release?.();
+        }
         this.#writtenSeq = frames[frames.length - 1].header.seq;
         this.#queuedBytes -= bytes;
         this.#unsyncedBytes += bytes;
@@ -147,6 +163,7 @@ export class FrameAppender {
     } catch (error) {
       this.#failure ??= error;
     } finally {
+      for (const { release } of this.#queue.splice(0)) release?.();
       this.#writing = undefined;
     }
   }

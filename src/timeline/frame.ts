@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type FrameHeader, FrameHeaderSchema } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { NeonError } from "../errors.js";
+import { varint } from "./record-batch.js";
 
 /** Length of a digest in bytes. */
 export const DIGEST_BYTES = 32;
@@ -17,10 +18,12 @@ export interface Frame {
   readonly header: FrameHeader;
   /** SHA-256 of the header's bytes. */
   readonly digest: Buffer;
-  /** The stored payload: a part of `message`. */
+  /** The stored payload: the end of the last part. */
   readonly payload: Buffer;
-  /** The whole CopyData message. The frame's owner owns it; nobody changes it. */
-  readonly message: Buffer;
+  /** The whole CopyData message, in one piece or several. The frame's owner owns them; nobody changes them. */
+  readonly parts: readonly Buffer[];
+  /** Bytes of all parts. */
+  readonly length: number;
 }
 
 const COPY_DATA = 0x64; // 'd'
@@ -34,7 +37,7 @@ export function sha256(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
-/** Makes the frame of a header and its stored payload. The payload is copied. */
+/** Makes the frame of a header and its stored payload, which becomes a part of the frame. */
 export function encodeFrame(init: MessageInitShape<typeof FrameHeaderSchema>, payload: Buffer): Frame {
   const header = create(FrameHeaderSchema, init);
   const headerBytes = toBinary(FrameHeaderSchema, header);
@@ -48,12 +51,13 @@ export function encodeFrame(init: MessageInitShape<typeof FrameHeaderSchema>, pa
   const start = Buffer.alloc(COPY_DATA_HEADER_BYTES);
   start[0] = COPY_DATA;
   start.writeInt32BE(4 + session.length + frameLength, 1);
-  const message = Buffer.concat([start, session, envelope, payload]);
+  const head = Buffer.concat([start, session, envelope]);
   return {
     header,
     digest: sha256(headerBytes),
-    payload: message.subarray(message.length - payload.length),
-    message,
+    payload,
+    parts: [head, payload],
+    length: head.length + payload.length,
   };
 }
 
@@ -63,7 +67,7 @@ export function isFrameMessage(message: Buffer): boolean {
 }
 
 /**
- * Reads a frame from a whole CopyData message and takes ownership of it: the frame's parts are views. Checks the
+ * Reads a frame from a whole CopyData message and takes ownership of it: the payload is a view. Checks the
  * envelope and the payload's hash, not the frame's place in a chain (see assertSuccessor).
  * Throws 08P01 for another encoding, XX001 for a payload that is not the hashed one.
  */
@@ -88,7 +92,7 @@ export function decodeFrame(message: Buffer): Frame {
       party: "source",
     });
   }
-  return { header, digest: sha256(headerBytes), payload, message };
+  return { header, digest: sha256(headerBytes), payload, parts: [message], length: message.length };
 }
 
 function decodeHeader(bytes: Buffer): FrameHeader {
@@ -127,13 +131,6 @@ function readLength(cursor: Cursor, tag: number): number {
     }
   }
   throw malformed("a length is too large");
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value > 0x7f; value >>>= 7) bytes.push((value & 0x7f) | 0x80);
-  bytes.push(value);
-  return bytes;
 }
 
 function malformed(reason: string, cause?: unknown): NeonError {

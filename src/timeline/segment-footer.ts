@@ -38,7 +38,7 @@ export class SegmentFooterBuilder {
   add(frame: Frame): void {
     this.#digests.push(frame.digest);
     this.#endLsns.push(frame.header.endLsn);
-    this.#offsets.push(this.length + frame.message.length);
+    this.#offsets.push(this.length + frame.length);
   }
 
   /** The bytes that follow the last frame. */

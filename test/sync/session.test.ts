@@ -37,7 +37,7 @@ async function copyPrefix(
 ): Promise<Branch> {
   const appender = to.appendFrames();
   for await (const frame of from.reader(branch).frames()) {
-    if (Number(frame.header.seq) < frames) await appender.append(decodeFrame(Buffer.from(frame.message)));
+    if (Number(frame.header.seq) < frames) await appender.append(decodeFrame(Buffer.concat(frame.parts)));
   }
   return to.createBranch(name, appender);
 }

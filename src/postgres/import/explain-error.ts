@@ -1,0 +1,143 @@
+import { type ErrorCode, NeonError } from "../../errors.js";
+
+interface Explanation {
+  /** The server's SQLSTATE, and what its message holds besides. */
+  readonly sqlstate: string;
+  readonly text?: RegExp;
+  readonly code: ErrorCode;
+  readonly hint: string;
+}
+
+const EXPLANATIONS: readonly Explanation[] = [
+  {
+    sqlstate: "28000",
+    text: /pg_hba\.conf/,
+    code: "invalid_authorization_specification",
+    hint: 'Add a line for replication to its pg_hba.conf, such as "host replication <role> <address>/32 scram-sha-256", and run SELECT pg_reload_conf().',
+  },
+  {
+    sqlstate: "28000",
+    code: "invalid_authorization_specification",
+    hint: "The role has to exist and to be allowed to log in: CREATE ROLE <role> LOGIN REPLICATION.",
+  },
+  {
+    sqlstate: "28P01",
+    code: "invalid_authorization_specification",
+    hint: "Give the password in ~/.pgpass, in PGPASSWORD, or in the URI.",
+  },
+  {
+    sqlstate: "42501",
+    code: "insufficient_privilege",
+    hint: "The role needs the REPLICATION attribute: ALTER ROLE <role> REPLICATION.",
+  },
+  {
+    sqlstate: "53300",
+    text: /max_wal_senders/,
+    code: "object_not_in_prerequisite_state",
+    hint: "An import takes two WAL senders: raise max_wal_senders, with wal_level at least replica, and restart that server; or wait until other replication connections end.",
+  },
+  {
+    sqlstate: "53300",
+    code: "object_not_in_prerequisite_state",
+    hint: "An import takes two connections: raise max_connections there, or wait until others end.",
+  },
+  {
+    sqlstate: "53400",
+    code: "object_not_in_prerequisite_state",
+    hint: "An import takes one temporary replication slot: raise max_replication_slots and restart that server, or drop a slot that nobody uses.",
+  },
+  {
+    sqlstate: "55000",
+    text: /max_replication_slots/,
+    code: "object_not_in_prerequisite_state",
+    hint: "An import takes one temporary replication slot: raise max_replication_slots and restart that server.",
+  },
+  {
+    sqlstate: "55000",
+    text: /wal_level|WAL level/,
+    code: "object_not_in_prerequisite_state",
+    hint: "Set wal_level to replica or logical and restart that server.",
+  },
+  {
+    sqlstate: "55000",
+    text: /promoted/,
+    code: "object_not_in_prerequisite_state",
+    hint: "Import again from the promoted server.",
+  },
+  {
+    sqlstate: "55000",
+    text: /full_page_writes/,
+    code: "object_not_in_prerequisite_state",
+    hint: "Set full_page_writes to on at the primary, run CHECKPOINT there, and import again.",
+  },
+  {
+    sqlstate: "57P02",
+    code: "admin_shutdown",
+    hint: "One of that server's processes crashed: its log says more. Nothing was kept; import again.",
+  },
+  {
+    sqlstate: "57P03",
+    code: "cannot_connect_now",
+    hint: "Try again when that server takes connections.",
+  },
+  {
+    sqlstate: "57P01",
+    code: "admin_shutdown",
+    hint: "That server ended the import's connection: it shuts down, or its max_slot_wal_keep_size is too small for the WAL written meanwhile. Nothing was kept; import again.",
+  },
+  {
+    sqlstate: "58P01",
+    text: /WAL/,
+    code: "undefined_file",
+    hint: "That server removed WAL that the import still needed: raise max_slot_wal_keep_size there, and import again.",
+  },
+  {
+    sqlstate: "XX001",
+    text: /checksum/,
+    code: "data_corrupted",
+    hint: "That server found damaged pages while it read its own files: its log names them.",
+  },
+  {
+    sqlstate: "XX000",
+    text: /symbolic link target too long/,
+    code: "feature_not_supported",
+    hint: "Before version 16 a base backup takes tablespaces whose path is at most 99 bytes long: move the tablespace, or reach it over a shorter path.",
+  },
+  {
+    sqlstate: "42883",
+    code: "feature_not_supported",
+    hint: "That is a page server, not a PostgreSQL: import takes the URI of a PostgreSQL.",
+  },
+];
+
+/**
+ * The error to show for one that the imported server, or the connection to it, gave: the hint says what to do there. A
+ * hint that it already has stays. Other errors come back as they are.
+ */
+export function explainError(thrown: unknown): NeonError {
+  const error = NeonError.from(thrown);
+  const known = EXPLANATIONS.find(
+    ({ sqlstate, text }) => sqlstate === error.sqlstate && text?.test(error.message) !== false,
+  );
+  if (error.hint !== undefined) return error;
+  if (known !== undefined) return withHint(error, known.code, known.hint);
+  if (error.code === "connection_failure") return withHint(error, error.code, GONE);
+  if (error.code === "sqlclient_unable_to_establish_sqlconnection") {
+    return withHint(error, error.code, "Is that the address of a running PostgreSQL?");
+  }
+  return error;
+}
+
+const GONE =
+  "The server is gone, or something between cut the connection; its log says more. Nothing was kept; import again.";
+
+function withHint(error: NeonError, code: ErrorCode, hint: string): NeonError {
+  return new NeonError(code, error.message, {
+    hint,
+    sqlstate: error.sqlstate,
+    party: "source",
+    retryable: error.retryable,
+    cause: error.cause ?? error,
+    ...(error.detail !== undefined && { detail: error.detail }),
+  });
+}

@@ -1,0 +1,3 @@
+import { declareRoundTrip } from "./support/declare-round-trip.js";
+
+declareRoundTrip({ major: 18, initdb: ["--no-data-checksums"], checksums: false });

@@ -1,0 +1,31 @@
+import { spawnSync } from "node:child_process";
+import type { ExecutionContext } from "ava";
+import { findTool, type Tool } from "../../../scripts/support/postgres.js";
+import { postgresUser } from "../../../scripts/support/postgres-user.js";
+
+/** Path of a program. Where it is missing the test ends with a message, or fails if NEON_REQUIRE_TOOLS is set. */
+export function requireTool(t: ExecutionContext, name: Tool): string | undefined {
+  const tool = findTool(name);
+  if (tool !== undefined) return tool;
+  const text = `${name} is not installed`;
+  if (process.env.NEON_REQUIRE_TOOLS) t.fail(`${text}, and NEON_REQUIRE_TOOLS is set`);
+  else {
+    t.log(`${text}: not checked with it`);
+    t.pass();
+  }
+  return undefined;
+}
+
+/** Runs a program as the OS user of Postgres. */
+export function runTool(path: string, args: readonly string[]): { status: number | null; output: string } {
+  const user = postgresUser();
+  const options = { encoding: "utf8", cwd: "/", uid: user?.uid, gid: user?.gid } as const;
+  const { status, stdout, stderr } = spawnSync(path, args, options);
+  return { status, output: stdout + stderr };
+}
+
+/** Whether a program reads pg_control of that major version: it has one form up to 16, then one for each. */
+export function readsClustersOf(path: string, major: number): boolean {
+  const own = Number(/\) (\d+)/.exec(runTool(path, ["--version"]).output)?.[1]);
+  return Math.max(own, 16) === Math.max(major, 16);
+}
