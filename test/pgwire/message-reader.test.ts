@@ -103,7 +103,7 @@ test("a message that is too long is refused before memory is taken for it", asyn
   const error = await t.throwsAsync(reader.next(), { instanceOf: NeonError });
   t.true(process.memoryUsage().arrayBuffers - before < MiB);
   t.is(error?.sqlstate, "08P01");
-  t.is(error?.message, 'A message of type "d" is 536870908 bytes long; at most 100 are taken');
+  t.is(error?.message, 'a message of type "d" is 536870908 bytes long; at most 100 are taken');
   await t.throwsAsync(reader.next(), { is: error }, "what follows cannot be cut any more");
 });
 
