@@ -6,6 +6,7 @@ import { sendCancelRequest } from "./cancel-request.js";
 import { ClientConnection } from "./client-connection.js";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions } from "./connect-options.js";
 import type { Connection } from "./connection.js";
+import { requireFilePassword } from "./password-file.js";
 
 export type { ConnectOptions } from "./connect-options.js";
 export { connectSocket } from "./connect-socket.js";
@@ -22,7 +23,7 @@ export type {
  * Connects to a Postgres or a page server. Throws 22023 for a URI that is none, 08001 if nobody answers there, and the
  * server's error if it refuses. No error's text holds the password.
  *
- * `pg` does the start: address, TLS, authentication, ~/.pgpass. Then the socket is taken from it and read by
+ * `pg` does the start: address, TLS, authentication. Then the socket is taken from it and read by
  * MessageReader, because pg-protocol reuses the memory that it hands out, knows no CopyBoth and has no back pressure.
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
@@ -47,6 +48,16 @@ interface ClientInternals {
   };
   readonly processID: number;
   readonly secretKey: number;
+}
+
+/** What pg makes of URI and environment before it connects. */
+interface SettableParameters {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string | undefined;
+  user: string;
+  password: string | null | (() => Promise<string>);
+  readonly connectionParameters: { user?: string };
 }
 
 type StartingClient = Omit<pg.Client, keyof ClientInternals> & ClientInternals;
@@ -96,8 +107,11 @@ function createClient({ replication, applicationName }: ConnectOptions, url: URL
   try {
     const client = new pg.Client({ connectionString: url.href }) as unknown as StartingClient;
     // libpq's default is the name of the operating system's user, pg's is $USER, which services often lack.
-    const parameters = client as unknown as { user?: string; connectionParameters: { user?: string } };
+    const parameters = client as unknown as SettableParameters;
     if (!parameters.user) parameters.user = parameters.connectionParameters.user = userInfo().username;
+    const { host, port, database = parameters.user, user } = parameters;
+    // Asked for only where the server asks, and after PGPASSWORD.
+    if (!parameters.password) parameters.password = () => requireFilePassword({ host, port, database, user });
     return client;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -186,6 +200,7 @@ function refused(error: Error, { host, port }: StartingClient): NeonError {
       ...(hint && { hint }),
     });
   }
+  if (error instanceof NeonError) return error;
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   const known = NeonError.from(first);
   return new NeonError(

@@ -2,11 +2,13 @@ import { rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { NeonError } from "../errors.js";
 import { CancelKeys } from "./cancel-keys.js";
+import type { PasswordUsers } from "./scram/authenticate.js";
 import type { ListenerLog, ServerHandler } from "./server-handler.js";
 import { ServerSession } from "./server-session.js";
 import { withShortPath } from "./socket-path.js";
 
 export type { CopyBoth, CopyMessage } from "./copy-both.js";
+export type { PasswordUsers } from "./scram/authenticate.js";
 export type { ListenerLog, Reply, ServerConnection, ServerHandler } from "./server-handler.js";
 
 /** What `listen` takes. At least one of `path` and `port`. */
@@ -21,7 +23,12 @@ export interface ListenOptions {
   /** ParameterStatus that are sent besides the fixed ones: `server_version` above all. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
   readonly log?: ListenerLog | undefined;
-  /** Milliseconds that a client has to start its session; 30 s unless given. */
+  /**
+   * Who may come in over TCP, asked at the start of each session; undefined lets everybody in. Whoever can open the unix
+   * socket needs no password.
+   */
+  readonly users?: (() => Promise<PasswordUsers | undefined>) | undefined;
+  /** Milliseconds that a client has to start its session, its authentication included; 30 s unless given. */
   readonly startupTimeoutMs?: number | undefined;
 }
 

@@ -11,6 +11,8 @@ export const Frontend = {
   FunctionCall: code("F"),
   Parse: code("P"),
   Query: code("Q"),
+  /** SASLInitialResponse has the same type. */
+  SASLResponse: code("p"),
   Sync: code("S"),
   Terminate: code("X"),
 } as const;

@@ -8,6 +8,7 @@ import { errorResponse } from "./error-fields.js";
 import { connectionLost, type Message, type MessageLimit, MessageReader } from "./message-reader.js";
 import { Backend, describeType, Frontend, StartupCode } from "./message-types.js";
 import { MessageWriter } from "./message-writer.js";
+import { authenticate, type PasswordUsers } from "./scram/authenticate.js";
 import type { ListenerLog, ServerConnection, ServerHandler } from "./server-handler.js";
 import { ServerReply } from "./server-reply.js";
 import { MAX_STARTUP_BYTES, readStartup, type Startup } from "./startup.js";
@@ -32,6 +33,7 @@ export interface SessionOptions {
   readonly handler: ServerHandler;
   readonly parameters?: Readonly<Record<string, string>> | undefined;
   readonly log?: ListenerLog | undefined;
+  readonly users?: (() => Promise<PasswordUsers | undefined>) | undefined;
   readonly startupTimeoutMs?: number | undefined;
   readonly local: boolean;
   readonly cancelKeys: CancelKeys;
@@ -94,13 +96,13 @@ export class ServerSession {
   async #serve(): Promise<void> {
     const { startupTimeoutMs = STARTUP_TIMEOUT_MS } = this.#options;
     const deadline = setTimeout(() => this.#socket.destroy(), startupTimeoutMs);
-    const startup = await readStartup(this.#reader, this.#socket).finally(() => clearTimeout(deadline));
+    const startup = await this.#admit().finally(() => clearTimeout(deadline));
     if (startup === undefined) return;
     if (startup.kind === "cancel")
       return this.#options.cancelKeys.cancel(startup.processId, startup.secretKey);
     const { processId, secretKey } = this.#options.cancelKeys.assign(() => this.#cancel());
     try {
-      this.#greet(startup, processId, secretKey);
+      this.#greet(processId, secretKey);
       this.#started = true;
       const connection: ServerConnection = {
         remote: this.#remote,
@@ -114,13 +116,22 @@ export class ServerSession {
     }
   }
 
-  #greet(startup: Startup & { kind: "session" }, processId: number, secretKey: number): void {
+  /** Reads the startup, and has a client that comes over TCP authenticate. Undefined if it leaves. */
+  async #admit(): Promise<Startup | undefined> {
+    const startup = await readStartup(this.#reader, this.#socket);
+    if (startup?.kind !== "session") return startup;
     if (startup.newer || startup.unknownOptions.length > 0) {
       const { unknownOptions: names } = startup;
       const parts = [StartupCode.Protocol3, names.length, ...names.map(cstring)];
       this.#writer.send(buildMessage(Backend.NegotiateProtocolVersion, ...parts));
     }
-    // Everybody who reaches the socket is let in: AuthenticationOk. Asking for a password begins here.
+    const users = this.#options.local ? undefined : await this.#options.users?.();
+    if (users === undefined) return startup;
+    const user = startup.parameters.get("user") ?? "";
+    return (await authenticate(this.#reader, this.#writer, user, users)) ? startup : undefined;
+  }
+
+  #greet(processId: number, secretKey: number): void {
     this.#writer.send(buildMessage(Backend.Authentication, 0));
     for (const [name, value] of Object.entries({ ...PARAMETERS, ...this.#options.parameters })) {
       this.#writer.send(buildMessage(Backend.ParameterStatus, cstring(name), cstring(value)));

@@ -9,7 +9,7 @@ export type ConfigDocument = Record<string, unknown>;
 
 const HEADER =
   "# Configuration of a neon page server. It can hold passwords: keep it private.\n" +
-  "# neon rewrites the file when origins change; settings stay, other comments do not.\n\n";
+  "# neon rewrites the file when origins or users change; settings stay, other comments do not.\n\n";
 
 /** Reads a TOML file. Throws 22023, with the line but never its text, if it is none. */
 export async function readConfigFile(path: string): Promise<ConfigDocument> {

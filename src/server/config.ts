@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { NeonError } from "../errors.js";
+import { parseVerifier } from "../pgwire/scram/scram-verifier.js";
 import { type ConfigDocument, readConfigFile, writeConfigFile } from "./config-file.js";
 import { isConnectionUri } from "./connection-uri.js";
 import { parseListenAddress } from "./listen-address.js";
@@ -10,12 +12,19 @@ import { syncDirectory } from "./sync-directory.js";
 /** Where a page server listens unless its configuration says otherwise. */
 export const DEFAULT_LISTEN = "127.0.0.1:6400";
 
+/** Bytes of the mock authentication nonce; Postgres has as many. */
+const NONCE_BYTES = 32;
+
 /** What `.neon/config.toml` says. */
 export interface Config {
   /** host:port of the TCP listener. */
   readonly listen: string;
   /** Connection URI of each origin, by name; with passwords: never for logs. */
   readonly origins: ReadonlyMap<string, string>;
+  /** Verifier of each user's password in Postgres's form, by name: never for logs. */
+  readonly users: ReadonlyMap<string, string>;
+  /** Secret that the answers to unknown users are made of, in hex; there is one once a user was added. */
+  readonly mockAuthenticationNonce: string | undefined;
 }
 
 /** Path of the unix socket that a repository's page server serves. */
@@ -84,26 +93,75 @@ export async function changeOrigins(
   const document = await readConfigFile(configPath(directory));
   const origins = new Map(interpret(document).origins);
   change(origins);
-  const kept = document.origins as Record<string, object> | undefined;
-  const tables = Array.from(origins, ([name, uri]) => {
+  const changed = { ...document, origins: changeTables(document.origins, "uri", origins) };
+  await writeConfigFile(configPath(directory), changed);
+}
+
+/** Changes the users: `change` gets the verifiers and changes them in place. Otherwise as {@link changeOrigins}. */
+export async function changeUsers(
+  directory: string,
+  change: (users: Map<string, string>) => void,
+): Promise<void> {
+  const document = await readConfigFile(configPath(directory));
+  const config = interpret(document);
+  const users = new Map(config.users);
+  change(users);
+  // Made once and kept: salts that changed would tell the users who do not exist from those who do.
+  const mock_authentication_nonce =
+    config.mockAuthenticationNonce ?? randomBytes(NONCE_BYTES).toString("hex");
+  const changed = {
+    ...document,
+    mock_authentication_nonce,
+    users: changeTables(document.users, "password", users),
+  };
+  await writeConfigFile(configPath(directory), changed);
+}
+
+/** Tables by name with `values` under `key`; what else the tables of these names held stays. */
+function changeTables(before: unknown, key: string, values: ReadonlyMap<string, string>): object {
+  const kept = before as Record<string, object> | undefined;
+  const tables = Array.from(values, ([name, value]) => {
     const others = kept !== undefined && Object.hasOwn(kept, name) ? kept[name] : {};
-    return [name, { ...others, uri }] as const;
+    return [name, { ...others, [key]: value }] as const;
   });
-  await writeConfigFile(configPath(directory), { ...document, origins: Object.fromEntries(tables) });
+  return Object.fromEntries(tables);
 }
 
 function interpret(document: ConfigDocument): Config {
-  const { listen = DEFAULT_LISTEN, origins = {} } = document;
+  const { listen = DEFAULT_LISTEN, mock_authentication_nonce: nonce } = document;
   if (typeof listen !== "string") throw badSetting("listen", "a text such as 127.0.0.1:6400");
-  if (!isTable(origins)) throw badSetting("origins", "a table: [origins.NAME]");
-  const uris = Object.entries(origins).map(([name, origin]) => {
-    const uri = isTable(origin) ? origin.uri : undefined;
-    if (typeof uri !== "string" || !isConnectionUri(uri)) {
-      throw badSetting(`origins.${name}.uri`, "a connection URI such as postgresql://host:6400/");
-    }
-    return [name, uri] as const;
+  if (nonce !== undefined && (typeof nonce !== "string" || !/^([0-9a-f]{2}){16,}$/.test(nonce))) {
+    throw badSetting(
+      "mock_authentication_nonce",
+      "bytes as hexadecimal digits, 16 or more; neon user add makes it",
+    );
+  }
+  const origins = readTables(document, "origins", "uri", {
+    isUsable: isConnectionUri,
+    expects: "a connection URI such as postgresql://host:6400/",
   });
-  return { listen, origins: new Map(uris) };
+  const users = readTables(document, "users", "password", {
+    isUsable: (text) => parseVerifier(text) !== undefined,
+    expects: "what neon user add writes, or pg_authid.rolpassword of a Postgres: SCRAM-SHA-256$4096:…",
+  });
+  return { listen, origins, users, mockAuthenticationNonce: nonce };
+}
+
+/** The texts under `key` of the tables `[setting.NAME]`, by name. */
+function readTables(
+  document: ConfigDocument,
+  setting: string,
+  key: string,
+  { isUsable, expects }: { isUsable(text: string): boolean; expects: string },
+): Map<string, string> {
+  const tables = document[setting] ?? {};
+  if (!isTable(tables)) throw badSetting(setting, `a table: [${setting}.NAME]`);
+  const entries = Object.entries(tables).map(([name, table]) => {
+    const value = isTable(table) ? table[key] : undefined;
+    if (typeof value !== "string" || !isUsable(value)) throw badSetting(`${setting}.${name}.${key}`, expects);
+    return [name, value] as const;
+  });
+  return new Map(entries);
 }
 
 function badSetting(name: string, expects: string): NeonError {

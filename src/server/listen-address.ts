@@ -8,10 +8,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/**
- * Reads `host:port` or `[IPv6]:port`. Throws 22023 if the text is neither, and 0A000 for anything but loopback: there
- * are no users yet, and whoever reaches the port can read, write and delete every branch.
- */
+/** Reads `host:port` or `[IPv6]:port`. Throws 22023 if the text is neither. */
 export function parseListenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@]+)):([0-9]{1,5})$/.exec(text);
   const port = Number(match?.[3]);
@@ -19,11 +16,6 @@ export function parseListenAddress(text: string): ListenAddress {
   if (host === undefined || port > 65535) {
     throw new NeonError("invalid_parameter_value", `"${text}" is not an address to listen on`, {
       hint: "Write host:port, such as 127.0.0.1:6400 or [::1]:6400.",
-    });
-  }
-  if (!isLoopback(host)) {
-    throw new NeonError("feature_not_supported", `listening on ${host} is not supported yet`, {
-      hint: "Without users and passwords a page server listens on loopback only; reach it through a tunnel: ssh -L.",
     });
   }
   return { host, port };
@@ -34,6 +26,7 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function isLoopback(host: string): boolean {
+/** Whether an address is reached from this machine only: there a page server may listen without users. */
+export function isLoopback({ host }: ListenAddress): boolean {
   return host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);
 }

@@ -6,8 +6,9 @@ import { answerQuery } from "./answer-query.js";
 import { BranchClaims } from "./branch-claims.js";
 import { readConfig, socketPath, storePath } from "./config.js";
 import type { ServerContext } from "./context.js";
-import { type ListenAddress, parseListenAddress } from "./listen-address.js";
+import { isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.js";
 import { type Logger, noLog } from "./log.js";
+import { passwordUsers } from "./password-users.js";
 import { acquireLock, type RepositoryLock } from "./repository-lock.js";
 import { SerialQueue } from "./serial-queue.js";
 
@@ -56,7 +57,7 @@ export class PageServer {
 
   /**
    * Takes the repository, listens, and opens the store. Throws 55006 if another process holds the repository or the
-   * port, 22023 for a bad configuration; nothing stays open then.
+   * port, 22023 for a bad configuration, 55000 for an address beyond loopback without users; nothing stays open then.
    */
   static async start(options: PageServerOptions): Promise<PageServer> {
     const { directory, log = noLog } = options;
@@ -99,6 +100,7 @@ export class PageServer {
     return listen({
       path: socketPath(this.#directory),
       ...address,
+      ...(address && { users: passwordUsers(this.#directory, address, this.#log) }),
       parameters: { server_version: SERVER_VERSION },
       log: this.#log,
       handler: {
@@ -132,6 +134,15 @@ async function chooseAddress({
   directory,
   listen: given,
 }: PageServerOptions): Promise<ListenAddress | undefined> {
-  const { listen: configured } = await readConfig(directory);
-  return given === false ? undefined : parseListenAddress(given ?? configured);
+  const { listen: configured, users } = await readConfig(directory);
+  if (given === false) return undefined;
+  const address = parseListenAddress(given ?? configured);
+  if (isLoopback(address) || users.size > 0) return address;
+  throw new NeonError(
+    "object_not_in_prerequisite_state",
+    `listening on ${address.host} takes users, and there are none`,
+    {
+      hint: "neon user add NAME makes one. Without users a page server listens on loopback only: 127.0.0.1:6400.",
+    },
+  );
 }

@@ -3,13 +3,17 @@ import { join } from "node:path";
 import test from "ava";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
 import type { NeonError } from "../../src/errors.js";
+import { createVerifier } from "../../src/pgwire/scram/scram-verifier.js";
 import {
   changeOrigins,
+  changeUsers,
   DEFAULT_LISTEN,
   findRepository,
   initRepository,
   readConfig,
 } from "../../src/server/config.js";
+
+const VERIFIER = await createVerifier(Buffer.from("hunter2"));
 
 async function scratch(t: { teardown(work: () => Promise<void>): void }): Promise<string> {
   const directory = await createTemporaryDirectory("neon-config-");
@@ -25,7 +29,12 @@ test("init makes a private .neon with a private config.toml and nothing else", a
   t.deepEqual(await readdir(directory), ["config.toml"]);
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.is((await stat(join(directory, "config.toml"))).mode & 0o777, 0o600);
-  t.deepEqual(await readConfig(directory), { listen: DEFAULT_LISTEN, origins: new Map() });
+  t.deepEqual(await readConfig(directory), {
+    listen: DEFAULT_LISTEN,
+    origins: new Map(),
+    users: new Map(),
+    mockAuthenticationNonce: undefined,
+  });
 });
 
 test("init makes the parent directory if it is missing", async (t) => {
@@ -104,6 +113,26 @@ test("changing origins keeps other settings, names as they are, and the file pri
   t.deepEqual(await readdir(directory), ["config.toml"]);
 });
 
+test("changing users keeps origins, names as they are, and the nonce of the first change", async (t) => {
+  const directory = await initRepository(await scratch(t));
+  await changeOrigins(directory, (origins) => void origins.set("cloud", "postgresql://h/"));
+  const names = ["bob", "a.b", "ä", "__proto__", 'quo"te', "x y"];
+  await changeUsers(directory, (users) => {
+    for (const name of names) users.set(name, VERIFIER);
+  });
+  const first = await readConfig(directory);
+  t.deepEqual([...first.users.keys()].sort(), [...names].sort());
+  t.is(first.users.get("__proto__"), VERIFIER);
+  t.is(first.origins.get("cloud"), "postgresql://h/");
+  t.regex(first.mockAuthenticationNonce ?? "", /^[0-9a-f]{64}$/);
+
+  await changeUsers(directory, (users) => users.clear());
+  const second = await readConfig(directory);
+  t.is(second.users.size, 0);
+  t.is(second.mockAuthenticationNonce, first.mockAuthenticationNonce);
+  t.is((await stat(join(directory, "config.toml"))).mode & 0o777, 0o600);
+});
+
 test("a change that throws changes nothing", async (t) => {
   const directory = await initRepository(await scratch(t));
   const before = await readFile(join(directory, "config.toml"), "utf8");
@@ -120,6 +149,10 @@ const UNUSABLE: [title: string, text: string, message: RegExp][] = [
   ["a listen that is no text", "listen = 6400", /listen/],
   ["origins that are no table", 'origins = "hunter2"', /origins/],
   ["an origin without a URI", "[origins.cloud]\nurl = 'hunter2'", /origins\.cloud\.uri/],
+  ["users that are no table", 'users = "hunter2"', /users/],
+  ["a user without a password", "[users.bob]\nverifier = 'hunter2'", /users\.bob\.password/],
+  ["a user whose password is in clear text", "[users.bob]\npassword = 'hunter2'", /users\.bob\.password/],
+  ["a nonce that is none", "mock_authentication_nonce = 'hunter2'", /mock_authentication_nonce/],
   ["an origin whose URI is none", "[origins.cloud]\nuri = 'hunter2'", /origins\.cloud\.uri/],
 ];
 

@@ -49,9 +49,9 @@ for (const method of PageServerService.methods) {
       t.deepEqual(result.fields, describeRow(method.output));
       t.is(result.command, `SELECT ${result.rows.length}`);
     } else {
-      // a..b names no branch, no origin, and is no URI: only the handler can know.
+      // a..b names no branch, no origin, no user that is there, and is no URI: only the handler can know.
       const error = (await t.throwsAsync(connection.query(command))) as NeonError;
-      t.true(["22023", "42602"].includes(error.sqlstate), error.message);
+      t.true(["22023", "42602", "42704"].includes(error.sqlstate), error.message);
       t.not(error.hint, `Usage: ${commandUsage(method)}`);
     }
     await connection.close();

@@ -32,6 +32,12 @@ const COMMANDS = [
   "perform_import u:hunter2@h new",
   "branch_show u:hunter2@h",
   "perform_import postgresql://u:hunter2@h/ new",
+  "user_add bob hunter2",
+  "user_add bob 'hunter2 hunter2'",
+  "user_add bob hunter2 hunter2",
+  "user_add u:hunter2@h SCRAM-SHA-256$1:a$b:c",
+  "user_add bob 'SCRAM-SHA-256$4096:hunter2'",
+  "user_remove postgresql://u:hunter2@h/",
   "hunter2 a",
   "'hunter2'",
   "SET password = 'hunter2'",
@@ -63,7 +69,7 @@ test("a logged command leaves out what the schema marks as secret, and nothing e
 
 test("every request field that holds a URI is marked as secret in the schema", (t) => {
   const fields = PageServerService.methods.flatMap((method) => method.input.fields);
-  const uris = fields.filter((field) => /uri|password|secret/.test(field.name));
+  const uris = fields.filter((field) => /uri|password|verifier|secret/.test(field.name));
   t.true(uris.length >= 3);
   for (const field of uris) t.true(field.proto.options?.debugRedact, field.toString());
 });

@@ -1,0 +1,73 @@
+import { open } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { NeonError } from "../errors.js";
+
+/** A password file names these `localhost`: what libpq is built with, upstream and at Debian. */
+const DEFAULT_SOCKET_DIRECTORIES = ["", "/tmp", "/var/run/postgresql"];
+
+/** Where somebody logs in. */
+export interface LoginTarget {
+  /** Host name or address, or the directory of a unix socket. */
+  readonly host: string;
+  readonly port: number | string;
+  readonly database: string;
+  readonly user: string;
+}
+
+/**
+ * Finds the password for a server in $PGPASSFILE or ~/.pgpass, as libpq does (manual: The Password File). Throws 28P01 if
+ * there is none, with what was wrong with the file as a hint.
+ *
+ * `pg` would look there too, but warns that this goes away, and skips lines that are short.
+ */
+export async function requireFilePassword(target: LoginTarget): Promise<string> {
+  const path = process.env.PGPASSFILE || join(homedir(), ".pgpass");
+  const text = await readPrivateFile(path);
+  const host = DEFAULT_SOCKET_DIRECTORIES.includes(target.host) ? "localhost" : target.host;
+  const wanted = [host, String(target.port), target.database, target.user];
+  for (const line of (text ?? "").split(/\r?\n/)) {
+    const fields = line.startsWith("#") ? [] : splitLine(line);
+    const password = fields[4];
+    if (
+      password &&
+      wanted.every((value, index) => fields[index] === "*" || unescaped(fields[index]) === value)
+    )
+      return unescaped(password);
+  }
+  throw new NeonError(
+    "invalid_password",
+    `the server asks user "${target.user}" for a password, and there is none`,
+    {
+      party: "connection",
+      hint:
+        text === undefined
+          ? `The password file ${path} is not used: others can read it. chmod 0600 helps.`
+          : "Write it into the URI, postgresql://user:password@host/, or into ~/.pgpass where the page server runs.",
+    },
+  );
+}
+
+/** A file's text, "" if it is not there or no plain file. Undefined if others than its owner have access to it. */
+async function readPrivateFile(path: string): Promise<string | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) return "";
+    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) return undefined;
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+/** The four fields and the password, still escaped. The password goes to the end of the line. */
+function splitLine(line: string): string[] {
+  const match = /^((?:\\.|[^\\:])*):((?:\\.|[^\\:])*):((?:\\.|[^\\:])*):((?:\\.|[^\\:])*):(.*)$/.exec(line);
+  return match === null ? [] : match.slice(1);
+}
+
+function unescaped(field: string | undefined): string {
+  return (field ?? "").replace(/\\(.)/g, "$1");
+}
