@@ -9,7 +9,7 @@ type NameOf<Kind> = {
   [N in keyof Methods]: Methods[N]["methodKind"] extends Kind ? N : never;
 }[keyof Methods];
 type UnaryName = NameOf<"unary">;
-type StreamName = Exclude<NameOf<"server_streaming">, "branchPush">;
+type StreamName = Exclude<NameOf<"server_streaming">, "branchPush" | "branchPull">;
 type Request<N extends keyof Methods> = MessageInitShape<Methods[N]["input"]>;
 type Response<N extends keyof Methods> = MessageShape<Methods[N]["output"]>;
 

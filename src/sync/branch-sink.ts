@@ -1,72 +1,171 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  type Answer,
-  AnswerSchema,
-  Decision,
-  type FramePosition,
-  type Offer,
-} from "../../gen/neon/pageserver/v1/session_pb.js";
+import { type Answer, AnswerSchema, Decision, type Offer } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
-import type { FrameAppender } from "../timeline/frame-appender.js";
-import { headOf, sameHead } from "../timeline/head.js";
+import { formatLsn, parseLsn } from "../lsn.js";
+import { type ChainPoint, hex } from "../timeline/chain.js";
+import type { Base, FrameAppender } from "../timeline/frame-appender.js";
+import { type Head, sameHead } from "../timeline/head.js";
 import type { Branch, Store } from "../timeline/store.js";
+import { decide } from "./decide.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import type { Sink } from "./party.js";
+import { Candidate, locate } from "./locate.js";
+import type { Ask, Position, Sink } from "./party.js";
+import { fromPositionMessages, toPositionMessage } from "./position-message.js";
+
+/** What the receiver's user allows. */
+export interface SinkOptions {
+  /** Move the branch whatever it points to, and keep that under a recovery name. */
+  readonly force?: boolean | undefined;
+  /** Force only if the branch stands here: an LSN, or a digest in hex. */
+  readonly expected?: string | undefined;
+  /** Decide, but want no frames. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** What a sink knows once it has answered. */
+interface Plan {
+  readonly branch: Branch | undefined;
+  readonly forced: boolean;
+  /** The frames that the sender's follow. */
+  readonly have: ChainPoint | undefined;
+}
 
 /** The branch `name` of a store as a sink, whether or not it exists. Throws 42602 for what cannot be a branch's name. */
-export function branchSink(store: Store, name: string): Sink {
+export function branchSink(store: Store, name: string, options: SinkOptions = {}): Sink {
   store.getBranch(name);
+  let plan: Plan | undefined;
+  let base: Base | undefined;
   let appender: FrameAppender | undefined;
-  const begun = () => {
-    if (appender === undefined) throw new NeonError("internal_error", "a sink takes frames only after begin");
-    return appender;
-  };
+  let unpin = () => {};
   return {
-    answer: async (offer) => {
+    answer: async (offer, ask) => {
       const branch = store.getBranch(name);
-      if (branch === undefined) return create(AnswerSchema, { decision: Decision.CREATE });
-      return compare(store, branch, offer);
+      assertExpected(name, branch, options.expected);
+      const { answer, have } = await compare(store, branch, offer, ask);
+      const force = options.force === true || options.expected !== undefined;
+      const forced = force && !FREE.includes(answer.decision);
+      answer.accepted = forced || (FREE.includes(answer.decision) && answer.decision !== Decision.UP_TO_DATE);
+      answer.dryRun = options.dryRun === true;
+      if (have !== undefined) unpin = store.pin(have);
+      plan = { branch, forced, have };
+      return answer;
     },
-    begin: (onDurable) => {
-      appender = store.appendFrames();
+    begin: async (onDurable) => {
+      if (plan?.have !== undefined) base = await store.baseAt(plan.have);
+      appender = store.appendFrames(base);
       appender.onDurable = onDurable;
     },
-    append: (frame) => begun().append(frame),
+    append: async (frame) => appender?.append(frame),
     commit: async (head) => {
-      const { last } = begun();
-      if (last === undefined || !sameHead(headOf(last), head)) {
-        throw new NeonError("protocol_violation", "the frames do not end at the head that was offered", {
-          party: "source",
-        });
-      }
-      await store.createBranch(name, begun());
+      const frames = appender !== undefined && appender.frames > 0 ? appender : base;
+      if (frames === undefined || appender?.last === undefined) throw unfinished();
+      const { digest, header } = appender.last;
+      if (!digest.equals(head.digest) || head.lsn > header.endLsn || head.lsn < header.startLsn)
+        throw unfinished();
+      const { branch, forced } = plan as Plan;
+      const recovery = await store.move({ name, expected: branch?.head, head, frames, keepOld: forced });
+      if (frames !== appender) await appender.abort();
       appender = undefined;
+      unpin();
+      return recovery;
     },
     abort: async () => {
-      await appender?.abort();
+      await appender?.suspend();
       appender = undefined;
+      unpin();
     },
   };
 }
 
-/**
- * Decides by digest what an offer is to a branch that exists. Exact but for one case: where the branch's head lies in
- * a gap of the locator, a fast-forward is answered as diverged.
- */
-async function compare(store: Store, branch: Branch, offer: Offer): Promise<Answer> {
-  const theirs = fromHeadMessage(offer.head);
-  const answer = (decision: Decision, common?: FramePosition) =>
-    create(AnswerSchema, { decision, common, head: toHeadMessage(branch.head) });
-  if (sameHead(branch.head, theirs)) return answer(Decision.UP_TO_DATE);
-  if (offer.start?.systemIdentifier !== branch.start.systemIdentifier) return answer(Decision.UNRELATED);
-  const reader = store.reader(branch);
-  for (const position of offer.locator) {
-    const seq = Number(position.seq);
-    if (seq > branch.head.seq || !(await reader.digest(seq)).equals(position.digest)) continue;
-    if (seq === branch.head.seq && branch.head.lsn <= theirs.lsn)
-      return answer(Decision.FAST_FORWARD, position);
-    if (seq === theirs.seq && theirs.lsn <= branch.head.lsn) return answer(Decision.BEHIND, position);
-    return answer(Decision.DIVERGED, position);
+/** Decisions that need nobody's force. */
+const FREE: readonly Decision[] = [Decision.CREATE, Decision.FAST_FORWARD, Decision.UP_TO_DATE];
+
+async function compare(
+  store: Store,
+  branch: Branch | undefined,
+  offer: Offer,
+  ask: Ask,
+): Promise<{ answer: Answer; have: ChainPoint | undefined }> {
+  const source = fromHeadMessage(offer.head);
+  const known = fromPositionMessages(offer.locator, source.seq);
+  const head = branch && toHeadMessage(branch.head);
+  if (branch !== undefined && sameHead(branch.head, source)) {
+    return { answer: create(AnswerSchema, { decision: Decision.UP_TO_DATE, head }), have: undefined };
   }
-  return answer(Decision.SEPARATE_IMPORT);
+  const first = known.find(({ seq }) => seq === 0);
+  const points = first === undefined ? [] : await store.endsOfChains(first.digest);
+  const others = points.map((point) => ({
+    point,
+    candidate: new Candidate(store.readerAt(point), source.seq),
+  }));
+  const named = branch && new Candidate(store.reader(branch), source.seq);
+  await locate(
+    named,
+    others.map(({ candidate }) => candidate),
+    known,
+    ask,
+  );
+  const best = others.reduce<(typeof others)[number] | undefined>(
+    (most, each) => (commonSeq(each.candidate) > commonSeq(most?.candidate) ? each : most),
+    undefined,
+  );
+  const common = best?.candidate.common;
+  const have = best && common && { timelineId: best.point.timelineId, seq: common.seq, lsn: common.lsn };
+  const answer = create(AnswerSchema, {
+    decision: await decideFor(branch, named, offer, source),
+    common: named?.common && toPositionMessage(await lesser(named, named.common)),
+    have: common && toPositionMessage(common),
+    head,
+  });
+  return { answer, have };
+}
+
+function commonSeq(candidate: Candidate | undefined): number {
+  return candidate?.common?.seq ?? -1;
+}
+
+async function decideFor(
+  branch: Branch | undefined,
+  named: Candidate | undefined,
+  offer: Offer,
+  source: Head,
+): Promise<Decision> {
+  if (branch === undefined || named === undefined) return Decision.CREATE;
+  if (named.common !== undefined) {
+    const destinationLsn = await named.reader.lsn(named.common.seq);
+    return decide({ source, destination: branch.head, common: named.common, destinationLsn });
+  }
+  const sameCluster = offer.start?.systemIdentifier === branch.start.systemIdentifier;
+  return sameCluster ? Decision.SEPARATE_IMPORT : Decision.UNRELATED;
+}
+
+/** The last common frame with the LSN at which the two histories part. */
+async function lesser({ reader }: Candidate, common: Position): Promise<Position> {
+  const here = await reader.lsn(common.seq);
+  if (here >= common.lsn) return common;
+  return { ...common, lsn: here };
+}
+
+/** The lease of --force-with-lease. */
+function assertExpected(name: string, branch: Branch | undefined, expected: string | undefined): void {
+  if (expected === undefined) return;
+  const head = branch?.head;
+  const holds =
+    head !== undefined &&
+    (expected.includes("/")
+      ? head.lsn === parseLsn(expected)
+      : expected.length >= 8 && hex(head.digest).startsWith(expected.toLowerCase()));
+  if (holds) return;
+  const where =
+    head === undefined ? "does not exist" : `stands at ${formatLsn(head.lsn)}, digest ${hex(head.digest)}`;
+  throw new NeonError("serialization_failure", `branch "${name}" ${where}, not where it was expected`, {
+    party: "sink",
+    hint: "Somebody else has moved it. Look at it before you force it.",
+  });
+}
+
+function unfinished(): NeonError {
+  return new NeonError("protocol_violation", "the frames do not end at the head that was offered", {
+    party: "source",
+  });
 }

@@ -1,3 +1,4 @@
+import { pointOf } from "../timeline/branch.js";
 import type { Branch, Store } from "../timeline/store.js";
 import type { Source } from "./party.js";
 
@@ -6,21 +7,22 @@ const RECENT = 16;
 /** Every frame with such a number is preferred, since stores find it without a scan. */
 const PREFERRED = 64;
 
-/** A branch of a store as a source, at the head that `branch` has. */
+/** A branch of a store as a source, at the head that `branch` has. Its frames stay until the source is released. */
 export function branchSource(store: Store, branch: Branch): Source {
+  const release = store.pin(pointOf(branch));
   const reader = store.reader(branch);
   return {
     start: branch.start,
     head: branch.head,
     frames: branch.frames,
     bytes: branch.bytes,
-    locator: async () => {
-      const positions = [];
-      for (const seq of locatorSeqs(branch.head.seq))
-        positions.push({ seq, digest: await reader.digest(seq) });
-      return positions;
-    },
+    positions: (seqs) =>
+      Promise.all(
+        seqs.map(async (seq) => ({ seq, digest: await reader.digest(seq), lsn: await reader.lsn(seq) })),
+      ),
+    bytesFrom: (firstSeq) => reader.bytes(firstSeq, branch.head.seq),
     runs: (firstSeq) => reader.runs(firstSeq),
+    release,
   };
 }
 

@@ -1,59 +1,62 @@
-import { Decision } from "../../gen/neon/pageserver/v1/session_pb.js";
+import type { Answer, Plan } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
 import { decodeFrame } from "../timeline/frame.js";
-import { sameHead } from "../timeline/head.js";
+import { type Head, sameHead } from "../timeline/head.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import type { Outcome, SessionProgress, Sink } from "./party.js";
+import { divergenceOf, endedByAnswer, type Outcome, type SessionProgress } from "./outcome.js";
+import type { Ask, Sink } from "./party.js";
+import { fromPositionMessages } from "./position-message.js";
 import { Session, unexpected } from "./session.js";
+import { Throttle } from "./throttle.js";
 
 /** What {@link receive} takes. */
 export interface ReceiveOptions {
   readonly stream: CopyBoth;
   readonly sink: Sink;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Take at most this many bytes a second. */
+  readonly bytesPerSecond?: number | undefined;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
 
 /**
  * Runs the receiver's part of a sync session, at whichever end, up to CopyDone both ways.
  *
- * A decision other than create or up to date is no error but an outcome: nothing has moved. Throws XX001 for a damaged
- * frame or chain, 08P01 for a sender that breaks the protocol, what the sender reports, 57014 when `signal` aborts;
- * the sink has then forgotten everything and the other end has been told.
+ * A refusal is no error but an outcome that is not accepted: nothing has moved. Throws XX001 for a damaged frame or
+ * chain, 08P01 for a sender that breaks the protocol, 40001 for a branch that moved meanwhile, what the sender reports,
+ * 57014 when `signal` aborts; the branch is then where it was and the other end has been told.
  */
 export async function receive(options: ReceiveOptions): Promise<Outcome> {
-  const { stream, sink, signal } = options;
-  const session = new Session(stream, signal);
+  const { stream, sink } = options;
+  const session = new Session(stream, options.signal);
   try {
     await session.sendHello();
     await session.receiveHello();
     const offer = await session.expect("offer");
     const offered = fromHeadMessage(offer.head);
-    const answer = await sink.answer(offer);
-    if (answer.decision !== Decision.CREATE) {
+    const answer = await sink.answer(offer, askingOver(session, offered));
+    if (!answer.accepted) {
       await session.send({ case: "answer", value: answer });
       await session.end();
-      const head = answer.head && fromHeadMessage(answer.head);
-      return { decision: answer.decision, head, frames: 0, bytes: 0 };
+      return endedByAnswer(answer, offered);
     }
-    const acknowledge = (seq: bigint) => {
-      // A write that fails here fails again at the next message; nothing is lost by not looking.
+    // A write that fails here fails again at the next message; nothing is lost by not looking.
+    await sink.begin((seq) => {
       session.send({ case: "acknowledgement", value: { seq } }).catch(() => undefined);
-    };
-    sink.begin(acknowledge);
+    });
     await session.send({ case: "answer", value: answer });
-    const received = await takeFrames(session, options, Number(offer.bytes));
-    signal?.throwIfAborted();
-    if (!sameHead(received.head, offered)) {
-      throw new NeonError("protocol_violation", "the sender finished at another head than it had offered", {
-        party: "protocol",
-      });
+    const plan = await session.expect("plan");
+    if (plan.dryRun) {
+      await session.end();
+      await sink.abort();
+      return outcome(answer, plan, offered, undefined);
     }
-    await sink.commit(offered);
-    await session.send({ case: "committed", value: { head: toHeadMessage(offered) } });
+    await takeFrames(session, options, offered, Number(plan.bytes));
+    const recoveryBranch = await sink.commit(offered);
+    await session.send({ case: "committed", value: { head: toHeadMessage(offered), recoveryBranch } });
     await session.end();
-    return { decision: answer.decision, head: offered, frames: received.frames, bytes: received.bytes };
+    return outcome(answer, plan, offered, recoveryBranch);
   } catch (thrown) {
     const error = NeonError.from(thrown);
     await stream.fail(error);
@@ -62,17 +65,50 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
   }
 }
 
-/** Takes frames until the sender's Finish, whose head it returns. */
-async function takeFrames(session: Session, { sink, onProgress }: ReceiveOptions, totalBytes: number) {
-  let frames = 0;
+function askingOver(session: Session, offered: Head): Ask {
+  return async (seqs) => {
+    await session.send({ case: "locate", value: { seqs: seqs.map(BigInt) } });
+    const { positions } = await session.expect("located");
+    const located = fromPositionMessages(positions, offered.seq);
+    if (located.length === seqs.length && located.every(({ seq }, i) => seq === seqs[i])) return located;
+    throw new NeonError("protocol_violation", "the sender named other frames than it was asked for", {
+      party: "protocol",
+    });
+  };
+}
+
+/** Takes frames until the sender's Finish, which has to be at the head that it offered. */
+async function takeFrames(session: Session, options: ReceiveOptions, offered: Head, totalBytes: number) {
+  const { sink, signal, bytesPerSecond, onProgress } = options;
+  const throttle = new Throttle(bytesPerSecond, signal);
   let bytes = 0;
   for (;;) {
     const message = await session.next();
-    if (message?.case === "finish") return { head: fromHeadMessage(message.value.head), frames, bytes };
+    if (message?.case === "finish") {
+      if (sameHead(fromHeadMessage(message.value.head), offered)) return;
+      throw new NeonError("protocol_violation", "the sender finished at another head than it had offered", {
+        party: "protocol",
+      });
+    }
     if (message?.case !== "frame") throw unexpected(message, "a frame");
     await sink.append(decodeFrame(message.message));
-    frames++;
     bytes += message.message.length;
     onProgress?.({ bytes, totalBytes });
+    await throttle.take(message.message.length);
   }
+}
+
+function outcome(answer: Answer, plan: Plan, offered: Head, recoveryBranch: string | undefined): Outcome {
+  const before = answer.head && fromHeadMessage(answer.head);
+  return {
+    decision: answer.decision,
+    accepted: true,
+    dryRun: plan.dryRun,
+    head: plan.dryRun ? before : offered,
+    frames: Number(plan.frames),
+    bytes: Number(plan.bytes),
+    startLsn: plan.startLsn,
+    recoveryBranch,
+    divergence: divergenceOf(answer, offered),
+  };
 }

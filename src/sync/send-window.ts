@@ -1,4 +1,4 @@
-import type { SessionProgress } from "./party.js";
+import type { SessionProgress } from "./outcome.js";
 
 /** Flow control of a sender: how many bytes of frames it is ahead of the acknowledgements. */
 export class SendWindow {

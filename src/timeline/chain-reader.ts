@@ -1,11 +1,10 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import type { FrameHeader } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { type Record, RecordBatchSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import type { Record } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../errors.js";
-import { decompress } from "./codec.js";
+import type { Lsn } from "../lsn.js";
+import type { Chain } from "./chain.js";
+import { type DecodedFrame, decodeRecords } from "./decode-records.js";
 import { decodeFrame, type Frame } from "./frame.js";
-import type { Head } from "./head.js";
-import { readSegmentFooter, type SegmentIndex } from "./segment-footer.js";
+import type { SegmentIndexes } from "./segment-indexes.js";
 import type { SegmentStore } from "./segment-store.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
 
@@ -20,41 +19,40 @@ export interface FrameRun {
   readonly lastSeq: number;
 }
 
-/** A frame with its records. */
-export interface DecodedFrame {
-  readonly header: FrameHeader;
-  readonly digest: Buffer;
-  /** Their bytes belong to this frame. */
-  readonly records: Record[];
-}
-
-/** A part of a chain: frames from `firstSeq` on, up to the next extent. */
-export interface Extent {
-  readonly segmentId: string;
-  readonly firstSeq: number;
+/** Where a reader ends. */
+export interface ReaderHead {
+  readonly seq: number;
+  readonly lsn: Lsn;
+  /** What the last frame's digest has to be; what its segment's footer says, unless given. */
+  readonly digest?: Buffer;
 }
 
 /** Reads the frames of one chain up to a head. */
 export class ChainReader {
   readonly #segments: SegmentStore;
-  readonly #extents: readonly Extent[];
-  readonly #head: Head;
-  readonly #indexes = new Map<string, Promise<SegmentIndex>>();
+  readonly #indexes: SegmentIndexes;
+  readonly #chain: Chain;
+  readonly #head: ReaderHead;
 
-  /** `extents` in order, the first one from frame 0. */
-  constructor(segments: SegmentStore, extents: readonly Extent[], head: Head) {
+  constructor(segments: SegmentStore, indexes: SegmentIndexes, chain: Chain, head: ReaderHead) {
     this.#segments = segments;
-    this.#extents = extents;
+    this.#indexes = indexes;
+    this.#chain = chain;
     this.#head = head;
+  }
+
+  /** Number of the last frame. */
+  get lastSeq(): number {
+    return this.#head.seq;
   }
 
   /** Frames from `firstSeq` to the head, undecoded, in runs of about 4 MiB that end between frames. */
   async *runs(firstSeq: number): AsyncIterable<FrameRun> {
-    for (const [i, extent] of this.#extents.entries()) {
-      const last = Math.min(this.#head.seq, (this.#extents[i + 1]?.firstSeq ?? Infinity) - 1);
+    for (const extent of this.#chain.extents) {
+      const last = extent.lastSeq;
       let seq = Math.max(firstSeq, extent.firstSeq);
       if (seq > last) continue;
-      const { offsets, firstSeq: base } = await this.#index(extent.segmentId);
+      const { offsets, firstSeq: base } = await this.#indexes.get(extent.segmentId);
       if (offsets.length - 1 <= last - base) throw lost(extent.segmentId);
       while (seq <= last) {
         const start = offsets[seq - base];
@@ -69,61 +67,118 @@ export class ChainReader {
     }
   }
 
-  /** Frames from the first to the head, each checked: digest chain, payload hash, place. Throws XX001 for damage. */
-  async *frames(): AsyncIterable<Frame> {
-    let previous: Predecessor | undefined;
-    for await (const { messages } of this.runs(0)) {
+  /**
+   * Frames from `firstSeq` to the head, each checked: digest chain, payload hash, place. Throws XX001 for damage.
+   * A frame before `firstSeq` is read only to check the first one's place.
+   */
+  async *frames(firstSeq = 0): AsyncIterable<Frame> {
+    let previous: Predecessor | undefined = firstSeq === 0 ? undefined : await this.frame(firstSeq - 1);
+    for await (const { messages } of this.runs(firstSeq)) {
       for (let offset = 0; offset < messages.length; ) {
         const end = offset + 1 + messages.readInt32BE(offset + 1);
         const frame = decodeFrame(messages.subarray(offset, end));
         assertSuccessor(previous, frame);
+        this.#assertFork(previous, frame);
         yield frame;
         previous = frame;
         offset = end;
       }
     }
-    if (previous === undefined || !previous.digest.equals(this.#head.digest)) {
+    if (
+      previous === undefined ||
+      !previous.digest.equals(this.#head.digest ?? (await this.digest(this.#head.seq)))
+    ) {
       throw new NeonError("data_corrupted", "the chain does not end at the branch's head", {
         party: "source",
       });
     }
   }
 
-  /** The same frames with their records. */
-  async *decodedFrames(): AsyncIterable<DecodedFrame> {
-    for await (const frame of this.frames()) yield decodeRecords(frame);
+  /** The same frames with their records. WAL beyond the LSN up to which a frame counts is left out. */
+  async *decodedFrames(firstSeq = 0): AsyncIterable<DecodedFrame> {
+    for await (const frame of this.frames(firstSeq)) {
+      const seq = Number(frame.header.seq);
+      const limit = this.#chain.forkLsns.get(seq) ?? (seq === this.#head.seq ? this.#head.lsn : undefined);
+      const decoded = decodeRecords(frame);
+      yield limit === undefined ? decoded : { ...decoded, records: cutWal(decoded.records, limit) };
+    }
+  }
+
+  /** One frame, checked by itself. */
+  async frame(seq: number): Promise<Frame> {
+    const { segmentId } = this.#extent(seq);
+    const { offsets, firstSeq } = await this.#indexes.get(segmentId);
+    const start = offsets[seq - firstSeq];
+    const length = offsets[seq - firstSeq + 1] - start;
+    const message = await this.#segments.read(segmentId, start, length);
+    if (message.length !== length) throw lost(segmentId);
+    return decodeFrame(message);
   }
 
   /** Digest of frame `seq`, which must not lie behind the head. */
   async digest(seq: number): Promise<Buffer> {
-    const extent = this.#extents.findLast((candidate) => candidate.firstSeq <= seq);
-    if (extent === undefined || seq > this.#head.seq) throw new RangeError(`no frame ${seq}`);
-    const index = await this.#index(extent.segmentId);
+    const index = await this.#indexes.get(this.#extent(seq).segmentId);
     return index.digest(seq - index.firstSeq);
   }
 
-  #index(segmentId: string): Promise<SegmentIndex> {
-    let index = this.#indexes.get(segmentId);
-    if (index === undefined) {
-      index = readSegmentFooter(this.#segments, segmentId);
-      this.#indexes.set(segmentId, index);
+  /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
+  async lsn(seq: number): Promise<Lsn> {
+    if (seq === this.#head.seq) return this.#head.lsn;
+    const forkLsn = this.#chain.forkLsns.get(seq);
+    if (forkLsn !== undefined) return forkLsn;
+    const index = await this.#indexes.get(this.#extent(seq).segmentId);
+    return index.endLsn(seq - index.firstSeq);
+  }
+
+  /** Number of the first frame that counts up to `lsn` or more; undefined if `lsn` lies behind the head. */
+  async find(lsn: Lsn): Promise<number | undefined> {
+    let [low, high] = [0, this.#head.seq + 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((await this.lsn(middle)) >= lsn) high = middle;
+      else low = middle + 1;
     }
-    return index;
+    return low > this.#head.seq ? undefined : low;
+  }
+
+  /** Bytes of the frames `firstSeq` to `lastSeq`. */
+  async bytes(firstSeq: number, lastSeq: number): Promise<number> {
+    let bytes = 0;
+    for (const extent of this.#chain.extents) {
+      const [first, last] = [Math.max(firstSeq, extent.firstSeq), Math.min(lastSeq, extent.lastSeq)];
+      if (first > last) continue;
+      const { offsets, firstSeq: base } = await this.#indexes.get(extent.segmentId);
+      bytes += offsets[last + 1 - base] - offsets[first - base];
+    }
+    return bytes;
+  }
+
+  #extent(seq: number) {
+    const extent = this.#chain.extents.findLast((candidate) => candidate.firstSeq <= seq);
+    if (extent === undefined || seq > this.#head.seq) throw new RangeError(`no frame ${seq}`);
+    return extent;
+  }
+
+  #assertFork(previous: Predecessor | undefined, frame: Frame): void {
+    const forkLsn = previous && this.#chain.forkLsns.get(Number(previous.header.seq));
+    if (forkLsn !== undefined && forkLsn !== frame.header.startLsn) {
+      throw new NeonError("data_corrupted", `frame ${frame.header.seq} does not start where its fork does`);
+    }
   }
 }
 
-/** Decompresses a frame and parses its records. Throws XX001 for content that cannot be parsed. */
-export function decodeRecords(frame: Frame): DecodedFrame {
-  const { header, digest } = frame;
-  const content = decompress(header.codec, frame.payload, header.contentLength);
-  try {
-    return { header, digest, records: fromBinary(RecordBatchSchema, content).records };
-  } catch (cause) {
-    throw new NeonError("data_corrupted", `the content of frame ${header.seq} cannot be parsed`, {
-      party: "source",
-      cause,
-    });
+function cutWal(records: Record[], limit: Lsn): Record[] {
+  const kept: Record[] = [];
+  for (const record of records) {
+    if (record.record.case === "wal") {
+      const { value } = record.record;
+      if (value.startLsn >= limit) continue;
+      const length = Number(limit - value.startLsn);
+      if (length < value.data.length) value.data = value.data.subarray(0, length);
+    }
+    kept.push(record);
   }
+  return kept;
 }
 
 function lost(segmentId: string): NeonError {

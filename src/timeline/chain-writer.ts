@@ -33,8 +33,7 @@ export class ChainWriter {
 
   /** Number of frames. Complete after {@link flush}. */
   get frames(): number {
-    const { last } = this.appender;
-    return last === undefined ? 0 : Number(last.header.seq) + 1;
+    return this.appender.frames;
   }
 
   /** Bytes of the frames. Complete after {@link flush}. */

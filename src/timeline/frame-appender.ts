@@ -1,11 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { LeaseSchema, SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type StartRecord, StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import {
+  LeaseSchema,
+  SegmentInfoSchema,
+  SegmentState,
+  TimelineInfoSchema,
+} from "../../gen/neon/store/v1/store_pb.js";
 import { SEGMENT_BYTES } from "../limits.js";
 import type { Frame } from "./frame.js";
+import { removeTimeline } from "./garbage.js";
 import type { Refs } from "./refs.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { OpenSegment, SegmentStore } from "./segment-store.js";
+import { readStartRecord } from "./start-record.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
 
 /** Bytes that may wait to be written before `append` holds its caller back. */
@@ -13,11 +21,32 @@ const QUEUE_BYTES = 16 * 1024 * 1024;
 /** Bytes written after which the next sync begins, while more is being written. */
 const SYNC_BYTES = 16 * 1024 * 1024;
 
-/** A segment that an appender has written. */
-export interface WrittenSegment {
-  readonly id: string;
-  readonly firstSeq: bigint;
+/** The frames that new ones follow. */
+export interface Base {
+  /** The timeline that holds the last of them. */
+  readonly timelineId: string;
+  /** The last of them. */
+  readonly predecessor: Predecessor;
+  /** Bytes of all of them. */
+  readonly bytes: number;
+  readonly start: StartRecord;
+  readonly startDigest: Buffer;
 }
+
+/** What an appender works with. */
+export interface FrameAppenderOptions {
+  readonly segments: SegmentStore;
+  readonly refs: Refs;
+  /** Absent for a new chain. */
+  readonly base?: Base | undefined;
+  /** Whether what is durable is of use to another attempt, if this one breaks off. */
+  readonly resumable: boolean;
+  /** Called when the appender has closed its last file. */
+  onEnd(): void;
+}
+
+/** For how long the frames of a session that broke off are kept, in seconds. */
+export const LEASE_SECONDS = 24 * 3600;
 
 interface Current {
   readonly id: string;
@@ -31,48 +60,58 @@ interface Queued {
 }
 
 /**
- * Appends frames to segments of one session, under the session's lease.
+ * Appends frames to a timeline of its own, in segments of its own, under a lease: nothing is visible before the store
+ * moves a branch there.
  *
  * Frames are checked against their predecessor, queued, written in order by one loop, and synced by another, so that
  * the disk's work overlaps with the making of the next frames. Order of durability: segment, directory, LMDB; then
  * `onDurable` is told. The first failure is final: every later call throws it.
  */
 export class FrameAppender {
-  readonly sessionId = randomBytes(16).toString("hex");
-  /** Segments so far, in order. */
-  readonly written: WrittenSegment[] = [];
+  readonly timelineId = randomBytes(16).toString("hex");
+  readonly base: Base | undefined;
   /** Called with the number of the last durable frame. */
   onDurable: ((seq: bigint) => void) | undefined;
 
   readonly #segments: SegmentStore;
   readonly #refs: Refs;
+  readonly #resumable: boolean;
+  readonly #onEnd: () => void;
   #current: Current | undefined;
   #last: Predecessor | undefined;
+  #frames = 0;
   #bytes = 0;
   #queue: Queued[] = [];
   #queuedBytes = 0;
   #unsyncedBytes = 0;
-  #writtenSeq = -1n;
-  #durableSeq = -1n;
+  #writtenSeq: bigint;
+  #durableSeq: bigint;
+  #hasTimeline = false;
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #failure: unknown;
 
-  readonly #onEnd: () => void;
-
-  /** `onEnd` is called when the appender has closed its last file. */
-  constructor(segments: SegmentStore, refs: Refs, onEnd: () => void) {
+  constructor({ segments, refs, base, resumable, onEnd }: FrameAppenderOptions) {
     this.#segments = segments;
     this.#refs = refs;
+    this.#resumable = resumable;
     this.#onEnd = onEnd;
+    this.base = base;
+    this.#last = base?.predecessor;
+    this.#writtenSeq = this.#durableSeq = base === undefined ? -1n : base.predecessor.header.seq;
   }
 
-  /** The last frame that was appended. */
+  /** The last frame that was appended, or the base's. */
   get last(): Predecessor | undefined {
     return this.#last;
   }
 
-  /** Bytes of all frames that were appended. */
+  /** Number of the frames that were appended. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** Bytes of the frames that were appended. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -91,6 +130,7 @@ export class FrameAppender {
       throw error;
     }
     this.#last = { header: frame.header, digest: frame.digest };
+    this.#frames++;
     this.#bytes += frame.length;
     this.#queue.push({ frame, release });
     this.#queuedBytes += frame.length;
@@ -127,14 +167,27 @@ export class FrameAppender {
     this.#onEnd();
   }
 
-  /** Deletes every segment of the session and ends its lease. */
+  /**
+   * Breaks off. What is durable and of use to another attempt is kept for it, for a day; the rest is deleted.
+   */
+  async suspend(): Promise<void> {
+    if (!this.#resumable) return this.abort();
+    try {
+      await this.seal();
+    } catch {
+      return this.abort();
+    }
+    if (!this.#hasTimeline) return;
+    const deadline = BigInt(Math.floor(Date.now() / 1000) + LEASE_SECONDS);
+    await this.#refs.transaction(() => {
+      this.#refs.lease.put(this.timelineId, create(LeaseSchema, { deadline, resumable: true }));
+    });
+  }
+
+  /** Deletes everything that it has written. */
   async abort(): Promise<void> {
     await this.close();
-    for (const { id } of this.written) await this.#segments.delete(id);
-    await this.#refs.transaction(() => {
-      for (const { id } of this.written) this.#refs.segment.remove(id);
-      this.#refs.lease.remove(this.sessionId);
-    });
+    if (this.#hasTimeline) await removeTimeline(this.#refs, this.#segments, this.timelineId);
   }
 
   #assertSound(): void {
@@ -171,19 +224,37 @@ export class FrameAppender {
   async #segmentFor(frame: Frame): Promise<Current> {
     if (this.#current !== undefined && this.#current.footer.length >= SEGMENT_BYTES)
       await this.#sealCurrent();
-    this.#current ??= await this.#createSegment(frame.header.seq);
+    this.#current ??= await this.#createSegment(frame);
     return this.#current;
   }
 
-  async #createSegment(firstSeq: bigint): Promise<Current> {
+  async #createSegment(first: Frame): Promise<Current> {
     const id = randomBytes(16).toString("hex");
-    this.written.push({ id, firstSeq });
-    // The lease names the segment before its file exists, so that no crash leaves a file that nobody knows of.
+    const { seq } = first.header;
+    // The index names the segment before its file exists, so that no crash leaves a file that nobody knows of.
     await this.#refs.transaction(() => {
-      const segmentIds = this.written.map((segment) => Buffer.from(segment.id, "hex"));
-      this.#refs.lease.put(this.sessionId, create(LeaseSchema, { segmentIds }));
+      if (!this.#hasTimeline) this.#putTimeline(first);
+      const info = create(SegmentInfoSchema, { state: SegmentState.OPEN, durableLength: 0n });
+      this.#refs.segment.put(id, info);
+      this.#refs.extent.putSync([this.timelineId, Number(seq)], id);
     });
-    return { id, file: await this.#segments.create(id), footer: new SegmentFooterBuilder(firstSeq) };
+    this.#hasTimeline = true;
+    return { id, file: await this.#segments.create(id), footer: new SegmentFooterBuilder(seq) };
+  }
+
+  #putTimeline(first: Frame): void {
+    const { base } = this;
+    const parent = base && {
+      parent: Buffer.from(base.timelineId, "hex"),
+      forkSeq: base.predecessor.header.seq,
+      forkLsn: first.header.startLsn,
+      forkBytes: BigInt(base.bytes),
+    };
+    const start = base?.start ?? readStartRecord(first);
+    const startDigest = base?.startDigest ?? first.digest;
+    const info = { start: toBinary(StartRecordSchema, start), startDigest, ...parent };
+    this.#refs.timeline.put(this.timelineId, create(TimelineInfoSchema, info));
+    this.#refs.lease.put(this.timelineId, create(LeaseSchema, { resumable: this.#resumable }));
   }
 
   #beginSync(): void {

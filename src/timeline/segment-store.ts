@@ -15,6 +15,8 @@ export interface OpenSegment {
 export interface SegmentStore {
   /** Begins a segment. Fails if the id exists. */
   create(id: string): Promise<OpenSegment>;
+  /** Opens a segment that a dead process was writing, cut to `length` bytes, to append to it. */
+  reopen(id: string, length: number): Promise<OpenSegment>;
   /** Reads `length` bytes from `offset` into a buffer that the caller owns; fewer if the segment ends before. */
   read(id: string, offset: number, length: number): Promise<Buffer>;
   /** Length of the segment in bytes. */
@@ -42,6 +44,12 @@ export class FileSegmentStore implements SegmentStore {
 
   async create(id: string): Promise<OpenSegment> {
     const file = await open(this.#path(id), "wx", 0o600);
+    return new FileSegment(file, this.#directory);
+  }
+
+  async reopen(id: string, length: number): Promise<OpenSegment> {
+    const file = await open(this.#path(id), "a", 0o600);
+    await file.truncate(length);
     return new FileSegment(file, this.#directory);
   }
 

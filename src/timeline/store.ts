@@ -1,30 +1,24 @@
-import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type StartRecord, StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { type BranchRef, BranchRefSchema, TimelineInfoSchema } from "../../gen/neon/store/v1/store_pb.js";
+import { fromBinary } from "@bufbuild/protobuf";
+import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../errors.js";
+import { type Branch, describeBranch, pointOf } from "./branch.js";
 import { assertBranchName } from "./branch-name.js";
-import { ChainReader, type DecodedFrame, decodeRecords, type Extent } from "./chain-reader.js";
+import { type ChainPoint, hex, requireTimeline, resolveChain, timelineExtents } from "./chain.js";
+import { ChainReader } from "./chain-reader.js";
 import { ChainWriter } from "./chain-writer.js";
-import { FrameAppender } from "./frame-appender.js";
+import type { DecodedFrame } from "./decode-records.js";
+import { type Base, FrameAppender } from "./frame-appender.js";
+import { collectGarbage, type Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
+import { type Move, moveBranch } from "./move-branch.js";
+import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
+import { SegmentIndexes } from "./segment-indexes.js";
 import { FileSegmentStore, type SegmentStore } from "./segment-store.js";
 
-/** A name for a head, with what is known of its chain. */
-export interface Branch {
-  readonly name: string;
-  readonly head: Head;
-  /** The timeline that keeps it, 16 bytes. */
-  readonly timelineId: Buffer;
-  readonly start: StartRecord;
-  /** Frames of the chain. */
-  readonly frames: number;
-  /** Bytes of these frames, at rest and on the wire. */
-  readonly bytes: number;
-}
+export type { Branch } from "./branch.js";
 
 /**
  * The timelines and branches of one repository: segments in files, refs in LMDB. The process that opens it must hold
@@ -33,23 +27,27 @@ export interface Branch {
 export class Store {
   readonly #refs: Refs;
   readonly #segments: SegmentStore;
+  readonly #indexes: SegmentIndexes;
   readonly #appenders = new Set<FrameAppender>();
+  readonly #pinned = new Set<ChainPoint>();
+  readonly #watchers = new Set<(name: string) => void>();
 
   private constructor(refs: Refs, segments: SegmentStore) {
     this.#refs = refs;
     this.#segments = segments;
+    this.#indexes = new SegmentIndexes(segments);
   }
 
-  /** Opens the store in `directory`, making it if needed, and deletes what sessions of a dead process left behind. */
+  /** Opens the store in `directory`, making it if needed, and puts in order what a dead process left behind. */
   static async open(directory: string): Promise<Store> {
     await mkdir(join(directory, "refs"), { recursive: true, mode: 0o700 });
     const segments = await FileSegmentStore.open(join(directory, "segments"));
-    const store = new Store(Refs.open(join(directory, "refs")), segments);
-    await store.#deleteLeftovers();
-    return store;
+    const refs = Refs.open(join(directory, "refs"));
+    await recover(refs, segments);
+    return new Store(refs, segments);
   }
 
-  /** Closes it. Chains that are being written stay unfinished, and are deleted at the next opening. */
+  /** Closes it. What is being written stays unfinished until the next opening. */
   async close(): Promise<void> {
     for (const appender of this.#appenders) await appender.close();
     await this.#refs.close();
@@ -57,14 +55,16 @@ export class Store {
 
   /** Branches in the order of their names. */
   listBranches(): Branch[] {
-    return Array.from(this.#refs.branch.entries(), ([name, ref]) => this.#branch(String(name), ref));
+    return Array.from(this.#refs.branch.entries(), ([name, ref]) =>
+      describeBranch(this.#refs, String(name), ref),
+    );
   }
 
   /** The branch, or undefined. Throws 42602 for what cannot be a branch's name. */
   getBranch(name: string): Branch | undefined {
     assertBranchName(name);
     const ref = this.#refs.branch.get(name);
-    return ref && this.#branch(name, ref);
+    return ref && describeBranch(this.#refs, name, ref);
   }
 
   /** The branch. Throws 42704 if there is none. */
@@ -87,16 +87,14 @@ export class Store {
     }
   }
 
-  /** Begins to append frames to segments of their own. Nothing is visible before {@link createBranch}. */
-  appendFrames(): FrameAppender {
-    const appender = new FrameAppender(this.#segments, this.#refs, () => this.#appenders.delete(appender));
-    this.#appenders.add(appender);
-    return appender;
+  /** Begins to take frames from elsewhere, behind `base` or as a new chain. Nothing is visible before {@link move}. */
+  appendFrames(base?: Base): FrameAppender {
+    return this.#append(base, true);
   }
 
-  /** Begins a new chain made of records. Nothing is visible before {@link createBranch}. */
-  async beginChain(): Promise<ChainWriter> {
-    return new ChainWriter(this.appendFrames());
+  /** Begins to make frames of records: a new chain, or one that goes on from the head of a branch. */
+  async beginChain(branch?: Branch): Promise<ChainWriter> {
+    return new ChainWriter(this.#append(branch && (await this.baseAt(pointOf(branch))), false));
   }
 
   /**
@@ -104,87 +102,161 @@ export class Store {
    * Throws 42710 if the name has been taken meanwhile; the frames then still belong to the writer.
    */
   async createBranch(name: string, writer: ChainWriter | FrameAppender): Promise<Branch> {
-    assertBranchName(name);
+    return this.advanceBranch(name, undefined, writer);
+  }
+
+  /**
+   * Moves a branch from `expected` (undefined: it must not exist) to the end of the frames that `writer` has made behind
+   * that head. Throws 40001 if the branch stands elsewhere by then; the frames then still belong to the writer.
+   */
+  async advanceBranch(
+    name: string,
+    expected: Head | undefined,
+    writer: ChainWriter | FrameAppender,
+  ): Promise<Branch> {
     if (writer instanceof ChainWriter) await writer.flush();
-    const appender = writer instanceof ChainWriter ? writer.appender : writer;
-    await appender.seal();
-    const { last } = appender;
-    if (last === undefined) throw new RangeError("a branch has at least one frame");
-    const head = headOf(last);
-    const timelineId = randomBytes(16);
-    const extents = appender.written.map(({ id, firstSeq }) => ({
-      segmentId: id,
-      firstSeq: Number(firstSeq),
-    }));
-    const start = await readStart(new ChainReader(this.#segments, extents, head));
-    await this.#refs.transaction(() => {
-      this.assertBranchNameIsFree(name);
-      this.#putTimeline(timelineId, start, extents);
-      const ref = { lsn: head.lsn, digest: head.digest, seq: BigInt(head.seq), timelineId };
-      this.#refs.branch.put(name, create(BranchRefSchema, ref));
-      this.#refs.lease.remove(appender.sessionId);
-    });
+    const frames = writer instanceof ChainWriter ? writer.appender : writer;
+    if (frames.last === undefined) throw new RangeError("a branch has at least one frame");
+    await this.move({ name, expected, head: headOf(frames.last), frames, keepOld: false });
     return this.requireBranch(name);
+  }
+
+  /** Moves a branch, once all its frames are durable. Returns the name that keeps what it pointed to. */
+  async move(move: Move): Promise<string | undefined> {
+    assertBranchName(move.name);
+    if (move.frames instanceof FrameAppender) await move.frames.seal();
+    let recovery: string | undefined;
+    await this.#refs.transaction(() => {
+      recovery = moveBranch(this.#refs, move);
+    });
+    for (const watcher of this.#watchers) watcher(move.name);
+    return recovery;
+  }
+
+  /** Creates a branch at a frame and LSN of another one's history. Copies nothing. Throws 42710 if the name is taken. */
+  async forkBranch(name: string, source: Branch, head: Head): Promise<Branch> {
+    const base = await this.baseAt({ ...pointOf(source), seq: head.seq, lsn: head.lsn });
+    await this.move({ name, expected: undefined, head, frames: base, keepOld: false });
+    return this.requireBranch(name);
+  }
+
+  /** Gives a branch another name. Throws 42704 and 42710. */
+  async renameBranch(name: string, newName: string): Promise<void> {
+    assertBranchName(newName);
+    await this.#refs.transaction(() => {
+      this.requireBranch(name);
+      this.assertBranchNameIsFree(newName);
+      const ref = this.#refs.branch.get(name);
+      if (ref !== undefined) this.#refs.branch.put(newName, ref);
+      this.#refs.branch.remove(name);
+    });
+  }
+
+  /** Forgets a branch and returns what it was. Its frames stay until {@link collectGarbage}. Throws 42704. */
+  async deleteBranch(name: string): Promise<Branch> {
+    const branch = this.requireBranch(name);
+    await this.#refs.transaction(() => this.#refs.branch.remove(name));
+    return branch;
+  }
+
+  /** Calls `watcher` with the name of every branch that moves, until the returned function is called. */
+  watch(watcher: (name: string) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** Reads the frames of a branch up to its head. */
   reader(branch: Branch): ChainReader {
-    return new ChainReader(this.#segments, this.#extents(branch.timelineId), branch.head);
+    return this.readerAt({ ...pointOf(branch), digest: branch.head.digest });
+  }
+
+  /** Reads the frames up to a point, whose frame has to have the digest if one is given. */
+  readerAt(point: ChainPoint & { digest?: Buffer }): ChainReader {
+    return new ChainReader(this.#segments, this.#indexes, resolveChain(this.#refs, point), point);
   }
 
   /** Frames of a branch with their records, every digest checked. Throws XX001 at the first damage. */
-  readFrames(branch: Branch): AsyncIterable<DecodedFrame> {
-    return this.reader(branch).decodedFrames();
-  }
-
-  #branch(name: string, ref: BranchRef): Branch {
-    const timelineId = Buffer.from(ref.timelineId);
-    const info = this.#refs.timeline.get(timelineId.toString("hex"));
-    if (info === undefined) {
-      throw new NeonError("data_corrupted", `branch "${name}" names a timeline that is not there`);
-    }
-    let bytes = 0;
-    for (const { segmentId } of this.#extents(timelineId)) {
-      bytes += Number(this.#refs.segment.get(segmentId)?.durableLength ?? 0n);
-    }
-    const head = { lsn: ref.lsn, digest: Buffer.from(ref.digest), seq: Number(ref.seq) };
-    const start = fromBinary(StartRecordSchema, info.start);
-    return { name, head, timelineId, start, frames: head.seq + 1, bytes };
-  }
-
-  #extents(timelineId: Buffer): Extent[] {
-    const id = timelineId.toString("hex");
-    const range = this.#refs.extent.getRange({ start: [id, 0], end: [id, Number.MAX_SAFE_INTEGER] });
-    return Array.from(range, ({ key, value }) => ({ segmentId: value, firstSeq: key[1] }));
-  }
-
-  #putTimeline(timelineId: Buffer, start: StartRecord, extents: Extent[]): void {
-    const id = timelineId.toString("hex");
-    this.#refs.timeline.put(id, create(TimelineInfoSchema, { start: toBinary(StartRecordSchema, start) }));
-    for (const { firstSeq, segmentId } of extents) this.#refs.extent.putSync([id, firstSeq], segmentId);
-  }
-
-  async #deleteLeftovers(): Promise<void> {
-    const leases = Array.from(this.#refs.lease.entries());
-    for (const [session, lease] of leases) {
-      const ids = lease.segmentIds.map((id) => Buffer.from(id).toString("hex"));
-      for (const id of ids) await this.#segments.delete(id);
-      await this.#refs.transaction(() => {
-        for (const id of ids) this.#refs.segment.remove(id);
-        this.#refs.lease.remove(session);
-      });
+  async *readFrames(branch: Branch): AsyncIterable<DecodedFrame> {
+    const release = this.pin(pointOf(branch));
+    try {
+      yield* this.reader(branch).decodedFrames();
+    } finally {
+      release();
     }
   }
-}
 
-async function readStart(reader: ChainReader): Promise<StartRecord> {
-  for await (const frame of reader.frames()) {
-    const { records } = decodeRecords(frame);
-    const record = records[0]?.record;
-    if (record?.case === "start" && records.length === 1) return record.value;
-    break;
+  /** Keeps what a session reads or builds on from being collected, until the returned function is called. */
+  pin(point: ChainPoint): () => void {
+    this.#pinned.add(point);
+    return () => this.#pinned.delete(point);
   }
-  throw new NeonError("data_corrupted", "the first frame of the chain holds no start record", {
-    party: "source",
-  });
+
+  /** What has to be known of the frames up to a point to append others behind them. */
+  async baseAt(point: ChainPoint): Promise<Base> {
+    const reader = this.readerAt(point);
+    const { header, digest } = await reader.frame(point.seq);
+    const info = requireTimeline(this.#refs, point.timelineId);
+    return {
+      timelineId: point.timelineId,
+      predecessor: { header, digest },
+      bytes: await reader.bytes(0, point.seq),
+      start: fromBinary(StartRecordSchema, info.start),
+      startDigest: Buffer.from(info.startDigest),
+    };
+  }
+
+  /**
+   * The ends of all timelines whose chains begin with the given frame, whether or not a branch stands there: what an
+   * earlier session received is found again. Timelines that are being written are left out.
+   */
+  async endsOfChains(startDigest: Uint8Array): Promise<ChainPoint[]> {
+    const points: ChainPoint[] = [];
+    for (const [key, info] of Array.from(this.#refs.timeline.entries())) {
+      const timelineId = String(key);
+      if (hex(info.startDigest) !== hex(startDigest)) continue;
+      if (this.#refs.lease.get(timelineId)?.deadline === 0n) continue;
+      points.push(await this.#endOf(timelineId));
+    }
+    return points;
+  }
+
+  /** Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. */
+  async collectGarbage(all: boolean): Promise<Freed> {
+    const now = BigInt(Math.floor(Date.now() / 1000));
+    const bases = Array.from(this.#appenders, ({ base }) => base).filter((base) => base !== undefined);
+    const pinned = bases.map(({ timelineId, predecessor }) => ({
+      timelineId,
+      seq: Number(predecessor.header.seq),
+      lsn: predecessor.header.endLsn,
+    }));
+    return collectGarbage(
+      this.#refs,
+      this.#segments,
+      [...this.#pinned, ...pinned],
+      (deadline) => all || deadline < now,
+    );
+  }
+
+  async #endOf(timelineId: string): Promise<ChainPoint> {
+    const last = timelineExtents(this.#refs, timelineId).at(-1);
+    if (last === undefined) {
+      const { forkSeq, forkLsn } = requireTimeline(this.#refs, timelineId);
+      return { timelineId, seq: Number(forkSeq), lsn: forkLsn };
+    }
+    const index = await this.#indexes.get(last.segmentId);
+    const count = index.offsets.length - 1;
+    return { timelineId, seq: last.firstSeq + count - 1, lsn: index.endLsn(count - 1) };
+  }
+
+  #append(base: Base | undefined, resumable: boolean): FrameAppender {
+    const appender = new FrameAppender({
+      segments: this.#segments,
+      refs: this.#refs,
+      base,
+      resumable,
+      onEnd: () => this.#appenders.delete(appender),
+    });
+    this.#appenders.add(appender);
+    return appender;
+  }
 }

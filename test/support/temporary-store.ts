@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
 import type { ChainWriter } from "../../src/timeline/chain-writer.js";
-import { Store } from "../../src/timeline/store.js";
+import { type Branch, Store } from "../../src/timeline/store.js";
 
 /** A store in a directory of its own. */
 export interface TemporaryStore {
@@ -58,6 +58,23 @@ export async function writeChain(store: Store, options: ChainOptions = {}): Prom
     walSegmentSize: 1 << 24,
   };
   await writer.append(FrameKind.START, begin, begin, [{ record: { case: "start", value: start } }]);
+  await appendWal(writer, begin, frames, frameBytes);
+  return writer;
+}
+
+/** Writes more WAL frames behind the head of a branch. */
+export async function continueChain(store: Store, branch: Branch, frames: number, frameBytes = 100) {
+  const writer = await store.beginChain(branch);
+  await appendWal(writer, branch.head.lsn, frames, frameBytes);
+  return writer;
+}
+
+async function appendWal(
+  writer: ChainWriter,
+  begin: bigint,
+  frames: number,
+  frameBytes: number,
+): Promise<void> {
   let lsn = begin;
   for (let i = 0; i < frames; i++) {
     const data = Buffer.concat([randomBytes(frameBytes / 2), Buffer.alloc(frameBytes / 2)]);
@@ -66,5 +83,4 @@ export async function writeChain(store: Store, options: ChainOptions = {}): Prom
     await writer.append(FrameKind.WAL, lsn, end, [{ record: { case: "wal", value: wal } }]);
     lsn = end;
   }
-  return writer;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Decision } from "../../gen/neon/pageserver/v1/session_pb.js";
 import type { NeonError } from "../../src/errors.js";
+import { formatLsn } from "../../src/lsn.js";
 import type { CopyBoth } from "../../src/pgwire/copy-both.js";
 import { branchSink } from "../../src/sync/branch-sink.js";
 import { branchSource } from "../../src/sync/branch-source.js";
@@ -10,9 +11,9 @@ import type { Sink, Source } from "../../src/sync/party.js";
 import { receive } from "../../src/sync/receive.js";
 import { assertAccepted } from "../../src/sync/refusal.js";
 import { send } from "../../src/sync/send.js";
-import { decodeFrame } from "../../src/timeline/frame.js";
+import type { Head } from "../../src/timeline/head.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
-import { type TemporaryStore, writeChain } from "../support/temporary-store.js";
+import { continueChain, type TemporaryStore, writeChain } from "../support/temporary-store.js";
 import { type TwoServers, twoServers } from "./two-servers.js";
 
 const SIZE = { frames: 40, frameBytes: 200_000 };
@@ -27,19 +28,10 @@ async function makeBranch({ store }: TemporaryStore, name: string, options = SIZ
   return store.createBranch(name, await writeChain(store, options));
 }
 
-/** The first `frames` frames of a branch of `from` become branch `name` of `to`. */
-async function copyPrefix(
-  from: Store,
-  branch: Branch,
-  to: Store,
-  name: string,
-  frames: number,
-): Promise<Branch> {
-  const appender = to.appendFrames();
-  for await (const frame of from.reader(branch).frames()) {
-    if (Number(frame.header.seq) < frames) await appender.append(decodeFrame(Buffer.concat(frame.parts)));
-  }
-  return to.createBranch(name, appender);
+/** The head that a branch has `bytes` before the end of frame `seq`. */
+async function headAt(store: Store, branch: Branch, seq: number, bytes = 0n): Promise<Head> {
+  const { digest, header } = await store.reader(branch).frame(seq);
+  return { seq, digest, lsn: header.endLsn - bytes };
 }
 
 /** Runs a session in which the end that dialled is the sender (push) or the receiver (pull). */
@@ -71,13 +63,16 @@ async function run(
   return outcome;
 }
 
+/** What was received is kept for another attempt; nothing but that is kept. */
 async function assertNothingLeft(t: ExecutionContext, there: TemporaryStore, files = 0): Promise<void> {
-  // The receiver deletes after it has told the sender.
+  const segments = () => readdir(join(there.path, "segments"));
+  // The receiver puts its frames away after it has told the sender.
   for (let i = 0; i < 100; i++) {
-    if ((await readdir(join(there.path, "segments"))).length === files) break;
+    await there.store.collectGarbage(true);
+    if ((await segments()).length === files) break;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  t.is((await readdir(join(there.path, "segments"))).length, files);
+  t.is((await segments()).length, files);
 }
 
 for (const way of ["push", "pull"] as const) {
@@ -103,32 +98,177 @@ for (const way of ["push", "pull"] as const) {
     const again = await run(t, servers, way, source, branchSink(servers.there.store, "main"));
     t.is(again.decision, Decision.UP_TO_DATE);
     t.is(again.frames, 0);
-    t.notThrows(() => assertAccepted(again, "main"));
+    t.notThrows(() => assertAccepted(again, "main", way));
   });
 
-  test(`${way}: every other case is told apart, refused by name, and moves nothing`, async (t) => {
+  test(`${way}: what differs is told apart, refused by name, and nothing moves`, async (t) => {
     const servers = await twoServers(t);
     const [here, there] = [servers.here.store, servers.there.store];
     const whole = await makeBranch(servers.here, "main", { frames: 30, frameBytes: 1000 });
-    const older = await copyPrefix(here, whole, here, "older", 20);
+    const older = await here.forkBranch("older", whole, await headAt(here, whole, 20));
+    const left = await here.advanceBranch("older", older.head, await continueChain(here, older, 5));
     const separate = await makeBranch(servers.here, "separate", { frames: 3, frameBytes: 1000 });
     const unrelated = await here.createBranch("unrelated", await writeChain(here, { systemIdentifier: 8n }));
-    await copyPrefix(here, whole, there, "at-20", 20);
-    await copyPrefix(here, whole, there, "at-30", 31);
-    const cases: [Branch, string, Decision, RegExp][] = [
-      [whole, "at-20", Decision.FAST_FORWARD, /fast-forward/],
-      [older, "at-30", Decision.BEHIND, /behind/],
-      [separate, "at-30", Decision.SEPARATE_IMPORT, /separate import/],
-      [unrelated, "at-30", Decision.UNRELATED, /unrelated/],
+    await run(t, servers, way, branchSource(here, whole), branchSink(there, "main"));
+    const cases: [Branch, Decision, RegExp, bigint | undefined][] = [
+      [older, Decision.BEHIND, /is ahead/, older.head.lsn],
+      [left, Decision.DIVERGED, /has diverged: the histories part at/, older.head.lsn],
+      [separate, Decision.SEPARATE_IMPORT, /separate import/, undefined],
+      [unrelated, Decision.UNRELATED, /another cluster/, undefined],
     ];
-    for (const [branch, name, decision, text] of cases) {
-      const before = there.requireBranch(name);
-      const outcome = await run(t, servers, way, branchSource(here, branch), branchSink(there, name));
+    const before = there.requireBranch("main");
+    for (const [branch, decision, text, common] of cases) {
+      const outcome = await run(t, servers, way, branchSource(here, branch), branchSink(there, "main"));
       t.is(outcome.decision, decision);
       t.deepEqual(outcome.head, before.head);
-      t.throws(() => assertAccepted(outcome, name), { code: "feature_not_supported", message: text });
-      t.deepEqual(there.requireBranch(name), before);
+      t.is(outcome.divergence.common?.lsn, common);
+      const error = t.throws<NeonError>(() => assertAccepted(outcome, "main", way), { message: text });
+      t.is(error?.sqlstate, "55000");
+      t.deepEqual(JSON.parse(error?.detail ?? "").decision, `DECISION_${Decision[decision]}`);
+      t.deepEqual(there.requireBranch("main"), before);
     }
+  });
+
+  test(`${way}: a branch that has grown is fast-forwarded with the missing frames alone`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    let branch = await makeBranch(servers.here, "main", { frames: 500, frameBytes: 100 });
+    await run(t, servers, way, branchSource(here, branch), branchSink(there, "main"));
+    for (const frames of [1, 100, 3]) {
+      branch = await here.advanceBranch("main", branch.head, await continueChain(here, branch, frames));
+      const outcome = await run(t, servers, way, branchSource(here, branch), branchSink(there, "main"));
+      t.is(outcome.decision, Decision.FAST_FORWARD);
+      t.is(outcome.frames, frames);
+      const arrived = there.requireBranch("main");
+      t.deepEqual(arrived.head, branch.head);
+      t.is(arrived.parent, undefined);
+      t.is(arrived.bytes, branch.bytes);
+      t.deepEqual(await digests(there, arrived), await digests(here, branch));
+    }
+  });
+
+  test(`${way}: --force moves the branch, and what it pointed to is kept`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const whole = await makeBranch(servers.here, "main", { frames: 30, frameBytes: 1000 });
+    const older = await here.forkBranch("older", whole, await headAt(here, whole, 20));
+    const left = await here.advanceBranch("older", older.head, await continueChain(here, older, 5));
+    const unrelated = await here.createBranch("unrelated", await writeChain(here, { systemIdentifier: 8n }));
+    await run(t, servers, way, branchSource(here, whole), branchSink(there, "main"));
+    for (const [branch, frames] of [
+      [left, 5],
+      [whole, 0],
+      [older, 0],
+      [unrelated, unrelated.frames],
+    ] as const) {
+      const before = there.requireBranch("main");
+      const sink = branchSink(there, "main", { force: true });
+      const outcome = await run(t, servers, way, branchSource(here, branch), sink);
+      t.notThrows(() => assertAccepted(outcome, "main", way));
+      t.is(outcome.frames, frames);
+      t.deepEqual(there.requireBranch("main").head, branch.head);
+      t.deepEqual(there.requireBranch(outcome.recoveryBranch ?? "").head, before.head);
+      t.deepEqual(await digests(there, there.requireBranch("main")), await digests(here, branch));
+    }
+  });
+
+  test(`${way}: --force-with-lease moves the branch only from where it is expected`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const one = await makeBranch(servers.here, "one", { frames: 3, frameBytes: 1000 });
+    const two = await makeBranch(servers.here, "two", { frames: 4, frameBytes: 1000 });
+    await run(t, servers, way, branchSource(here, one), branchSink(there, "main"));
+    for (const expected of ["0/1", "deadbeefdeadbeef", "not an lsn"]) {
+      const sink = branchSink(there, "main", { expected });
+      await t.throwsAsync(run(t, servers, way, branchSource(here, two), sink), { message: /expected/ });
+      t.deepEqual(there.requireBranch("main").head, one.head);
+    }
+    const expected = one.head.digest.toString("hex");
+    await run(t, servers, way, branchSource(here, two), branchSink(there, "main", { expected }));
+    t.deepEqual(there.requireBranch("main").head, two.head);
+    const sink = branchSink(there, "main", { expected: formatLsn(two.head.lsn) });
+    await run(t, servers, way, branchSource(here, one), sink);
+    t.deepEqual(there.requireBranch("main").head, one.head);
+  });
+
+  test(`${way}: a dry run counts what would travel and moves nothing`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const branch = await makeBranch(servers.here, "main", { frames: 9, frameBytes: 1000 });
+    const sink = branchSink(there, "main", { dryRun: true });
+    const outcome = await run(t, servers, way, branchSource(here, branch), sink);
+    t.true(outcome.dryRun);
+    t.is(outcome.decision, Decision.CREATE);
+    t.is(outcome.frames, 10);
+    t.is(outcome.bytes, branch.bytes);
+    t.is(outcome.startLsn, branch.start.walStartLsn);
+    t.deepEqual(there.listBranches(), []);
+    await assertNothingLeft(t, servers.there);
+  });
+
+  test(`${way}: a branch of which a prefix is here under another name arrives as a fork`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const main = await makeBranch(servers.here, "main", { frames: 200, frameBytes: 100 });
+    await run(t, servers, way, branchSource(here, main), branchSink(there, "trunk"));
+    const dev = await here.forkBranch("dev", main, await headAt(here, main, 150, 40n));
+    const grown = await here.advanceBranch("dev", dev.head, await continueChain(here, dev, 7));
+    const outcome = await run(t, servers, way, branchSource(here, grown), branchSink(there, "dev"));
+    t.is(outcome.decision, Decision.CREATE);
+    t.is(outcome.frames, 7);
+    const arrived = there.requireBranch("dev");
+    t.is(arrived.parent, "trunk");
+    t.is(arrived.ownBytes, outcome.bytes);
+    t.deepEqual(await digests(there, arrived), await digests(here, grown));
+    await there.deleteBranch("trunk");
+    await there.collectGarbage(true);
+    t.deepEqual(await digests(there, arrived), await digests(here, grown));
+  });
+
+  test(`${way}: an attempt after one that broke off sends only what was not acknowledged`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const branch = await makeBranch(servers.here, "main", { frames: 120, frameBytes: 600_000 });
+    const source = branchSource(here, branch);
+    let acknowledged = 0;
+    const sink = branchSink(there, "main");
+    const counting: Sink = {
+      ...sink,
+      begin: (onDurable) =>
+        sink.begin((seq) => {
+          acknowledged = Number(seq) + 1;
+          onDurable(seq);
+        }),
+    };
+    const cutting: Source = {
+      ...source,
+      runs: async function* (firstSeq) {
+        for await (const run of source.runs(firstSeq)) {
+          yield run;
+          while (run.lastSeq > 90 && acknowledged === 0)
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          if (run.lastSeq > 90) await servers.cut();
+        }
+      },
+    };
+    await t.throwsAsync(run(t, servers, way, cutting, counting));
+    for (let i = 0; i < 100; i++) {
+      if ((await there.endsOfChains((await here.reader(branch).frame(0)).digest)).length > 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    t.is(there.getBranch("main"), undefined);
+    t.true(acknowledged > 0 && acknowledged < branch.frames);
+    await servers.there.reopen();
+    const again = await run(
+      t,
+      servers,
+      way,
+      branchSource(here, branch),
+      branchSink(servers.there.store, "main"),
+    );
+    t.true(again.frames <= branch.frames - acknowledged, `${again.frames}, ${acknowledged}`);
+    const arrived = servers.there.store.requireBranch("main");
+    t.deepEqual(await digests(servers.there.store, arrived), await digests(here, branch));
   });
 
   test(`${way}: a frame that is damaged on the way is refused, and nothing stays`, async (t) => {

@@ -6,7 +6,7 @@ import type { Context } from "../context.js";
 
 /** branch_push: receives a branch from the client. */
 export async function branchPush(
-  { branch }: BranchPushRequest,
+  { branch, force, expected }: BranchPushRequest,
   { store, signal, log }: Context,
   open: () => CopyBoth,
 ): Promise<void> {
@@ -17,7 +17,7 @@ export async function branchPush(
   ]);
   const { decision, frames, bytes } = await receive({
     stream: open(),
-    sink: branchSink(store, branch),
+    sink: branchSink(store, branch, { force, expected }),
     signal,
   });
   log.info({ branch, decision: Decision[decision], frames, bytes }, "branch received");

@@ -4,52 +4,48 @@ import {
   type PerformPushRequest,
   type PerformPushResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
-import { NeonError } from "../../errors.js";
-import type { Connection, CopyBothSession } from "../../pgwire/connection.js";
+import type { Connection } from "../../pgwire/connection.js";
 import { toHeadMessage } from "../../sync/head-message.js";
+import type { Outcome } from "../../sync/outcome.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
-import { resolveDestination } from "../origins.js";
+import { connectRemote, openCopyBoth } from "../remote.js";
+import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
 
-/** perform_push: connects to another page server and sends it a branch with branch_push. */
+/** perform_push: connects to another page server and sends it a branch with branch_push; with `follow`, again and again. */
 export async function performPush(
-  { branch: name, uri: destination, destinationBranch = name }: PerformPushRequest,
-  { directory, store, signal, progress }: Context,
+  request: PerformPushRequest,
+  context: Context,
 ): Promise<MessageInitShape<typeof PerformPushResponseSchema>> {
-  const branch = store.requireBranch(name);
+  const { branch, destinationBranch = branch } = request;
+  const { directory, store, signal } = context;
+  store.requireBranch(branch);
   assertBranchName(destinationBranch);
-  const uri = await resolveDestination(directory, destination);
-  const [{ connect }, { send }, { branchSource }, { assertAccepted }] = await Promise.all([
-    import("../../pgwire/connect.js"),
-    import("../../sync/send.js"),
-    import("../../sync/branch-source.js"),
-    import("../../sync/refusal.js"),
-  ]);
   const begin = performance.now();
-  const connection = await connect({ uri, applicationName: "neon", signal });
+  const connection = await connectRemote(directory, request.uri, signal);
   try {
-    const stream = await openBranchPush(connection, destinationBranch, branch.timelineId);
-    const sent = await send({
-      stream,
-      source: branchSource(store, branch),
-      signal,
-      onProgress: (step) => progress(progressMessage({ phase: "push", ...step })),
-    });
-    await stream.finish();
-    assertAccepted(sent, destinationBranch);
-    const seconds = secondsSince(begin);
+    let total: Outcome | undefined;
+    const moves = branchMoves(store, branch, signal);
+    for (;;) {
+      const outcome = await pushOnce(connection, { ...request, destinationBranch }, context);
+      total = total === undefined ? outcome : addOutcome(total, outcome);
+      if (request.follow !== true || request.dryRun === true || !(await moves.next())) break;
+    }
     await connection.close();
     return {
-      branch: name,
+      branch,
       destinationBranch,
-      decision: sent.decision,
-      ...(sent.head !== undefined && { head: toHeadMessage(sent.head) }),
-      frames: BigInt(sent.frames),
-      bytes: BigInt(sent.bytes),
-      seconds,
+      decision: total.decision,
+      head: total.head && toHeadMessage(total.head),
+      frames: BigInt(total.frames),
+      bytes: BigInt(total.bytes),
+      seconds: secondsSince(begin),
+      startLsn: total.startLsn,
+      recoveryBranch: total.recoveryBranch,
+      dryRun: total.dryRun,
     };
   } catch (error) {
     connection.destroy();
@@ -57,26 +53,45 @@ export async function performPush(
   }
 }
 
-async function openBranchPush(
+async function pushOnce(
   connection: Connection,
-  branch: string,
-  timelineId: Uint8Array,
-): Promise<CopyBothSession> {
-  if (!connection.parameters.get("server_version")?.includes("(neon ")) {
-    throw new NeonError("connection_exception", "the server at the destination is not a page server", {
-      hint: "Push to a neon page server; a stock Postgres is read with neon import.",
-      party: "sink",
-    });
-  }
-  const stream = await connection.copyBoth(
-    formatCommand(PageServerService.method.branchPush, { branch, timelineId }),
-  );
-  if (stream.opened) return stream;
-  throw new NeonError(
-    "protocol_violation",
-    "the page server at the destination answered branch_push with rows",
-    {
-      party: "protocol",
-    },
-  );
+  {
+    branch: name,
+    destinationBranch,
+    force,
+    expected,
+    dryRun,
+    bwlimit,
+  }: PerformPushRequest & { destinationBranch: string },
+  { store, signal, progress }: Context,
+): Promise<Outcome> {
+  const [{ send }, { branchSource }, { assertAccepted }] = await Promise.all([
+    import("../../sync/send.js"),
+    import("../../sync/branch-source.js"),
+    import("../../sync/refusal.js"),
+  ]);
+  const branch = store.requireBranch(name);
+  const request = { branch: destinationBranch, timelineId: branch.timelineId, force, expected };
+  const stream = await openCopyBoth(connection, formatCommand(PageServerService.method.branchPush, request));
+  const outcome = await send({
+    stream,
+    source: branchSource(store, branch),
+    signal,
+    dryRun,
+    bytesPerSecond: bwlimit === undefined ? undefined : Number(bwlimit),
+    onProgress: (step) => progress(progressMessage({ phase: "push", ...step })),
+  });
+  await stream.finish();
+  assertAccepted(outcome, destinationBranch, "push");
+  return outcome;
+}
+
+function addOutcome(total: Outcome, next: Outcome): Outcome {
+  return {
+    ...total,
+    head: next.head,
+    frames: total.frames + next.frames,
+    bytes: total.bytes + next.bytes,
+    recoveryBranch: total.recoveryBranch ?? next.recoveryBranch,
+  };
 }

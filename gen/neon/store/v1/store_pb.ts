@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/store/v1/store.proto.
  */
 export const file_neon_store_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCJtCgxUaW1lbGluZUluZm8SDQoFc3RhcnQYASABKAwSFAoMc3RhcnRfZGlnZXN0GAIgASgMEg4KBnBhcmVudBgDIAEoDBIQCghmb3JrX3NlcRgEIAEoBBIWCghmb3JrX2xzbhgFIAEoBEIEyNoYASJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIi4KBUxlYXNlEhMKC3RpbWVsaW5lX2lkGAEgASgMEhAKCGRlYWRsaW5lGAIgASgEIlwKDVNlZ21lbnRGb290ZXISEQoJZmlyc3Rfc2VxGAEgASgEEg8KB29mZnNldHMYAiADKAQSDwoHZGlnZXN0cxgDIAEoDBIWCghlbmRfbHNucxgEIAMoBEIEyNoYASpfCgxTZWdtZW50U3RhdGUSHQoZU0VHTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFR01FTlRfU1RBVEVfT1BFThABEhgKFFNFR01FTlRfU1RBVEVfU0VBTEVEEAJiBnByb3RvMw", [file_neon_pageserver_v1_options]);
+  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCJcCg1TZWdtZW50Rm9vdGVyEhEKCWZpcnN0X3NlcRgBIAEoBBIPCgdvZmZzZXRzGAIgAygEEg8KB2RpZ2VzdHMYAyABKAwSFgoIZW5kX2xzbnMYBCADKARCBMjaGAEqXwoMU2VnbWVudFN0YXRlEh0KGVNFR01FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRUdNRU5UX1NUQVRFX09QRU4QARIYChRTRUdNRU5UX1NUQVRFX1NFQUxFRBACYgZwcm90bzM", [file_neon_pageserver_v1_options]);
 
 /**
  * Value of the refs database `branch`, by branch name.
@@ -95,6 +95,13 @@ export type TimelineInfo = Message<"neon.store.v1.TimelineInfo"> & {
    * @generated from field: uint64 fork_lsn = 5;
    */
   forkLsn: bigint;
+
+  /**
+   * Bytes of the frames that it shares with the parent.
+   *
+   * @generated from field: uint64 fork_bytes = 6;
+   */
+  forkBytes: bigint;
 };
 
 /**
@@ -133,24 +140,25 @@ export const SegmentInfoSchema: GenMessage<SegmentInfo> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 2);
 
 /**
- * Value of the database `lease`, by session id: a timeline that a session writes and that no branch reaches yet.
+ * Value of the database `lease`, by timeline id: a session writes the timeline, or has written it, and no branch stands
+ * on it yet.
  *
  * @generated from message neon.store.v1.Lease
  */
 export type Lease = Message<"neon.store.v1.Lease"> & {
   /**
-   * The timeline, 16 bytes.
+   * Until when its frames are kept for the next attempt, in seconds since 1970; 0 while the session runs.
    *
-   * @generated from field: bytes timeline_id = 1;
-   */
-  timelineId: Uint8Array;
-
-  /**
-   * Until when the frames of a session that broke off are kept for the next attempt, in seconds since 1970.
-   *
-   * @generated from field: uint64 deadline = 2;
+   * @generated from field: uint64 deadline = 1;
    */
   deadline: bigint;
+
+  /**
+   * Whether another attempt can use the frames: what was received, not what was imported.
+   *
+   * @generated from field: bool resumable = 2;
+   */
+  resumable: boolean;
 };
 
 /**

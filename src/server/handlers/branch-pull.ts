@@ -1,0 +1,23 @@
+import type { BranchPullRequest } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
+import type { CopyBoth } from "../../pgwire/copy-both.js";
+import type { Context } from "../context.js";
+
+/** branch_pull: sends a branch to the client. */
+export async function branchPull(
+  { branch: name }: BranchPullRequest,
+  { store, signal, log }: Context,
+  open: () => CopyBoth,
+): Promise<void> {
+  const branch = store.requireBranch(name);
+  const [{ send }, { branchSource }] = await Promise.all([
+    import("../../sync/send.js"),
+    import("../../sync/branch-source.js"),
+  ]);
+  const { decision, frames, bytes } = await send({
+    stream: open(),
+    source: branchSource(store, branch),
+    signal,
+  });
+  log.info({ branch: name, decision: Decision[decision], frames, bytes }, "branch sent");
+}

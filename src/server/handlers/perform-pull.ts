@@ -1,0 +1,59 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  PageServerService,
+  type PerformPullRequest,
+  type PerformPullResponseSchema,
+} from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { toHeadMessage } from "../../sync/head-message.js";
+import { assertBranchName } from "../../timeline/branch-name.js";
+import { formatCommand } from "../command/format-command.js";
+import type { Context } from "../context.js";
+import { connectRemote, openCopyBoth } from "../remote.js";
+import { progressMessage } from "./progress-message.js";
+import { secondsSince } from "./seconds-since.js";
+
+/** perform_pull: connects to another page server and fetches a branch from it with branch_pull. */
+export async function performPull(
+  request: PerformPullRequest,
+  { directory, store, signal, progress }: Context,
+): Promise<MessageInitShape<typeof PerformPullResponseSchema>> {
+  const { branch, sourceBranch = branch, bwlimit } = request;
+  const timelineId = store.getBranch(branch)?.timelineId ?? new Uint8Array(16);
+  assertBranchName(sourceBranch);
+  const begin = performance.now();
+  const connection = await connectRemote(directory, request.uri, signal);
+  try {
+    const [{ receive }, { branchSink }, { assertAccepted }] = await Promise.all([
+      import("../../sync/receive.js"),
+      import("../../sync/branch-sink.js"),
+      import("../../sync/refusal.js"),
+    ]);
+    const command = formatCommand(PageServerService.method.branchPull, { branch: sourceBranch, timelineId });
+    const stream = await openCopyBoth(connection, command);
+    const outcome = await receive({
+      stream,
+      sink: branchSink(store, branch, request),
+      signal,
+      bytesPerSecond: bwlimit === undefined ? undefined : Number(bwlimit),
+      onProgress: (step) => progress(progressMessage({ phase: "pull", ...step })),
+    });
+    await stream.finish();
+    assertAccepted(outcome, branch, "pull");
+    await connection.close();
+    return {
+      branch,
+      sourceBranch,
+      decision: outcome.decision,
+      head: outcome.head && toHeadMessage(outcome.head),
+      frames: BigInt(outcome.frames),
+      bytes: BigInt(outcome.bytes),
+      seconds: secondsSince(begin),
+      startLsn: outcome.startLsn,
+      recoveryBranch: outcome.recoveryBranch,
+      dryRun: outcome.dryRun,
+    };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Answer,
+  Decision,
+  type Divergence,
+  DivergenceSchema,
+} from "../../gen/neon/pageserver/v1/session_pb.js";
+import type { Lsn } from "../lsn.js";
+import type { Head } from "../timeline/head.js";
+import { fromHeadMessage, toHeadMessage } from "./head-message.js";
+
+/** How a session ended, the same at both ends. */
+export interface Outcome {
+  readonly decision: Decision;
+  /** Whether the receiver's branch moved, or would have: false after a refusal, and where there was nothing to do. */
+  readonly accepted: boolean;
+  /** Whether the frames were only counted. */
+  readonly dryRun: boolean;
+  /** Where the receiver's branch stands; undefined if it still lacks the branch. */
+  readonly head: Head | undefined;
+  /** Frames that travelled, or would have. */
+  readonly frames: number;
+  /** Bytes of these frames on the wire. */
+  readonly bytes: number;
+  /** Where these frames begin. */
+  readonly startLsn: Lsn;
+  /** The branch that keeps what a forced one pointed to. */
+  readonly recoveryBranch: string | undefined;
+  /** What the two branches are to each other. */
+  readonly divergence: Divergence;
+}
+
+/** How far a session has come, in bytes of frames. */
+export interface SessionProgress {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** The outcome of a session that ends with the answer. */
+export function endedByAnswer(answer: Answer, source: Head): Outcome {
+  const head = answer.head && fromHeadMessage(answer.head);
+  return {
+    decision: answer.decision,
+    accepted: false,
+    dryRun: answer.dryRun,
+    head,
+    frames: 0,
+    bytes: 0,
+    startLsn: answer.decision === Decision.UP_TO_DATE ? source.lsn : 0n,
+    recoveryBranch: undefined,
+    divergence: divergenceOf(answer, source),
+  };
+}
+
+/** What an answer says of the two branches. */
+export function divergenceOf(answer: Answer, source: Head): Divergence {
+  const { decision, common, head: destination } = answer;
+  return create(DivergenceSchema, { decision, common, source: toHeadMessage(source), destination });
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import { type BranchRef, BranchRefSchema, TimelineInfoSchema } from "../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../errors.js";
+import { formatLsn } from "../lsn.js";
+import { hex, requireTimeline, timelineExtents } from "./chain.js";
+import type { Base, FrameAppender } from "./frame-appender.js";
+import { type Head, sameHead } from "./head.js";
+import type { Refs } from "./refs.js";
+
+/** Where a branch is to be moved. */
+export interface Move {
+  readonly name: string;
+  /** Where the branch has to stand; undefined: it must not exist. */
+  readonly expected: Head | undefined;
+  readonly head: Head;
+  /** The frames that lead there: sealed ones of an appender, or the end of frames that are here already. */
+  readonly frames: FrameAppender | Base;
+  /** Keep what the branch points to under another name, since the new head does not contain it. */
+  readonly keepOld: boolean;
+}
+
+/**
+ * Moves or creates a branch. Must run inside one write transaction, after every frame is durable. Returns the name under
+ * which what it pointed to was kept. Throws 42710 if it must not exist and does, 40001 if it stands elsewhere.
+ */
+export function moveBranch(refs: Refs, move: Move): string | undefined {
+  const { name, expected, head, frames } = move;
+  const current = refs.branch.get(name);
+  assertExpected(name, current, expected);
+  const recovery =
+    current !== undefined && move.keepOld ? keepUnderOtherName(refs, name, current) : undefined;
+  const timelineId = placeFrames(refs, current, frames, head, recovery !== undefined);
+  refs.branch.put(
+    name,
+    create(BranchRefSchema, {
+      lsn: head.lsn,
+      digest: head.digest,
+      seq: BigInt(head.seq),
+      timelineId: Buffer.from(timelineId, "hex"),
+    }),
+  );
+  return recovery;
+}
+
+function assertExpected(name: string, current: BranchRef | undefined, expected: Head | undefined): void {
+  if (expected === undefined) {
+    if (current === undefined) return;
+    throw new NeonError("duplicate_object", `branch "${name}" already exists`, {
+      hint: "Choose another name; neon branch list shows the taken ones.",
+    });
+  }
+  if (current === undefined) {
+    throw new NeonError("serialization_failure", `branch "${name}" was deleted meanwhile`, {
+      retryable: true,
+    });
+  }
+  if (sameHead(headOfRef(current), expected)) return;
+  throw new NeonError(
+    "serialization_failure",
+    `branch "${name}" was moved to ${formatLsn(current.lsn)} meanwhile, by somebody else`,
+    { retryable: true, hint: "Nothing was lost; try again." },
+  );
+}
+
+/** The head that a ref names. */
+export function headOfRef(ref: BranchRef): Head {
+  return { lsn: ref.lsn, digest: Buffer.from(ref.digest), seq: Number(ref.seq) };
+}
+
+function keepUnderOtherName(refs: Refs, name: string, current: BranchRef): string {
+  const stem = `${name}-before-${hex(current.digest).slice(0, 8)}`;
+  let recovery = stem;
+  for (let i = 2; refs.branch.get(recovery) !== undefined; i++) recovery = `${stem}-${i}`;
+  refs.branch.put(recovery, current);
+  return recovery;
+}
+
+/** Gives the frames their timeline, whose id it returns. A branch that just grows keeps its own. */
+function placeFrames(
+  refs: Refs,
+  current: BranchRef | undefined,
+  frames: FrameAppender | Base,
+  head: Head,
+  moved: boolean,
+): string {
+  if ("predecessor" in frames) return forkTimeline(refs, frames, head);
+  const { timelineId } = frames;
+  const info = requireTimeline(refs, timelineId);
+  refs.lease.remove(timelineId);
+  const grows =
+    current !== undefined &&
+    !moved &&
+    hex(info.parent) === hex(current.timelineId) &&
+    info.forkSeq === current.seq &&
+    info.forkLsn === current.lsn &&
+    // Something else can stand behind the head: frames of another session that were moved away from.
+    !timelineExtents(refs, hex(current.timelineId)).some(({ firstSeq }) => firstSeq > Number(current.seq));
+  if (!grows) return timelineId;
+  const own = hex(current.timelineId);
+  for (const { firstSeq, segmentId } of timelineExtents(refs, timelineId)) {
+    refs.extent.putSync([own, firstSeq], segmentId);
+    refs.extent.removeSync([timelineId, firstSeq]);
+  }
+  refs.timeline.remove(timelineId);
+  return own;
+}
+
+function forkTimeline(refs: Refs, base: Base, head: Head): string {
+  const timelineId = randomBytes(16).toString("hex");
+  refs.timeline.put(
+    timelineId,
+    create(TimelineInfoSchema, {
+      start: toBinary(StartRecordSchema, base.start),
+      startDigest: base.startDigest,
+      parent: Buffer.from(base.timelineId, "hex"),
+      forkSeq: BigInt(head.seq),
+      forkLsn: head.lsn,
+      forkBytes: BigInt(base.bytes),
+    }),
+  );
+  return timelineId;
+}
