@@ -9,10 +9,14 @@ import { initCommand } from "./commands/init.js";
 import { originAddCommand } from "./commands/origin-add.js";
 import { originListCommand } from "./commands/origin-list.js";
 import { originRemoveCommand } from "./commands/origin-remove.js";
+import { pullCommand } from "./commands/pull.js";
 import { pushCommand } from "./commands/push.js";
 import { startCommand } from "./commands/start.js";
 import { statusCommand } from "./commands/status.js";
 import { stopCommand } from "./commands/stop.js";
+import { userAddCommand } from "./commands/user-add.js";
+import { userListCommand } from "./commands/user-list.js";
+import { userRemoveCommand } from "./commands/user-remove.js";
 import { UsageError } from "./usage-error.js";
 
 // A plural form is an object; the types know texts only.
@@ -61,6 +65,7 @@ export async function run(words: string[]): Promise<void> {
     .command(statusCommand)
     .command(importCommand)
     .command(exportCommand)
+    .command(pullCommand)
     .command(pushCommand)
     .command("branch", "Look at branches: list, show", (branch) =>
       branch
@@ -74,6 +79,13 @@ export async function run(words: string[]): Promise<void> {
         .command(originListCommand)
         .command(originRemoveCommand)
         .demandCommand(1, "origin needs one of: add, list, remove"),
+    )
+    .command("user", "Let users in by password: add, list, remove", (user) =>
+      user
+        .command(userAddCommand)
+        .command(userListCommand)
+        .command(userRemoveCommand)
+        .demandCommand(1, "user needs one of: add, list, remove"),
     )
     .demandCommand(1, "no command given")
     .version(VERSION)

@@ -1,6 +1,7 @@
 import type { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
 import type { Handler } from "./handler.js";
 import { branchList } from "./handlers/branch-list.js";
+import { branchPull } from "./handlers/branch-pull.js";
 import { branchPush } from "./handlers/branch-push.js";
 import { branchShow } from "./handlers/branch-show.js";
 import { commandList } from "./handlers/command-list.js";
@@ -9,14 +10,19 @@ import { originList } from "./handlers/origin-list.js";
 import { originRemove } from "./handlers/origin-remove.js";
 import { performExport } from "./handlers/perform-export.js";
 import { performImport } from "./handlers/perform-import.js";
+import { performPull } from "./handlers/perform-pull.js";
 import { performPush } from "./handlers/perform-push.js";
 import { serverStatus } from "./handlers/server-status.js";
+import { userAdd } from "./handlers/user-add.js";
+import { userList } from "./handlers/user-list.js";
+import { userRemove } from "./handlers/user-remove.js";
 
 type Methods = typeof PageServerService.method;
 
 /** The handler of every method. An rpc without one is a type error here. */
 export const HANDLERS: { readonly [Name in keyof Methods]: Handler<Methods[Name]> } = {
   branchList,
+  branchPull,
   branchPush,
   branchShow,
   commandList,
@@ -25,6 +31,10 @@ export const HANDLERS: { readonly [Name in keyof Methods]: Handler<Methods[Name]
   originRemove,
   performExport,
   performImport,
+  performPull,
   performPush,
   serverStatus,
+  userAdd,
+  userList,
+  userRemove,
 };

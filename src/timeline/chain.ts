@@ -46,8 +46,11 @@ export function resolveChain(refs: Refs, point: ChainPoint): Chain {
     }
     const { parent, forkSeq, forkLsn } = requireTimeline(refs, timelineId);
     if (parent.length === 0) return { extents: extents.reverse(), forkLsns };
-    lastSeq = Number(forkSeq);
-    forkLsns.set(lastSeq, forkLsn);
+    // A timeline can be left before the point where it left its own parent; then only the earlier point counts.
+    if (Number(forkSeq) <= lastSeq) {
+      lastSeq = Number(forkSeq);
+      if (!forkLsns.has(lastSeq)) forkLsns.set(lastSeq, forkLsn);
+    }
     timelineId = hex(parent);
   }
 }

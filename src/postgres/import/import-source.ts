@@ -38,11 +38,9 @@ export class ImportSource {
     const options = { uri, replication: true, applicationName: "neon import", signal };
     const opened: Connection[] = [];
     try {
-      const walConnection = await connect(options).catch(async (error) => {
-        throw (await walLevelRefusal(error, uri, signal)) ?? error;
-      });
+      const walConnection = await connectForReplication(uri, signal);
       opened.push(walConnection);
-      const facts = await describe(walConnection);
+      const facts = await describeServer(walConnection);
       const baseConnection = await connect(options);
       opened.push(baseConnection);
       const slot = await createTemporarySlot(walConnection, "neon_import");
@@ -62,6 +60,18 @@ export class ImportSource {
   destroy(): void {
     this.walConnection.destroy();
     this.baseConnection.destroy();
+  }
+}
+
+/** Connects as a standby would. Throws 55000 for a server that runs with wal_level=minimal. */
+export async function connectForReplication(
+  uri: string,
+  signal: AbortSignal | undefined,
+): Promise<Connection> {
+  try {
+    return await connect({ uri, replication: true, applicationName: "neon import", signal });
+  } catch (error) {
+    throw (await walLevelRefusal(error, uri, signal)) ?? error;
   }
 }
 
@@ -89,7 +99,8 @@ async function walLevelRefusal(
   });
 }
 
-async function describe(connection: Connection): Promise<ServerFacts> {
+/** Asks a server what it is. Throws 0A000 for one that cannot be imported. */
+export async function describeServer(connection: Connection): Promise<ServerFacts> {
   const versionNum = await showVersion(connection);
   const majorVersion = Math.floor(versionNum / 10_000);
   if (majorVersion < OLDEST_MAJOR || majorVersion > NEWEST_MAJOR) {

@@ -3,7 +3,12 @@ import { FRAME_CONTENT_BYTES } from "../../limits.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import type { RecordInit } from "../../timeline/record-batch.js";
 import { WalReader, type WalReaderOptions } from "../wal/wal-reader.js";
-import type { ImportChain } from "./import-chain.js";
+
+/** What frames of WAL are appended to. */
+export interface WalSink {
+  /** A frame of WAL, histories and markers, after which complete WAL ends at `endLsn`. */
+  appendWal(endLsn: Lsn, records: RecordInit[]): Promise<void>;
+}
 
 interface Chunk {
   readonly timelineId: number;
@@ -15,14 +20,15 @@ interface Chunk {
  * complete, checked record, and only of a record larger than a frame an incomplete part.
  */
 export class WalRecorder {
-  readonly #chain: ImportChain;
+  readonly #chain: WalSink;
   readonly #reader: WalReader;
   #pending: Chunk[] = [];
   #pendingBytes = 0;
   #receivedLsn: Lsn;
   #storedLsn: Lsn;
+  #histories = new Map<number, Uint8Array>();
 
-  constructor(chain: ImportChain, options: WalReaderOptions) {
+  constructor(chain: WalSink, options: WalReaderOptions) {
     this.#chain = chain;
     this.#reader = new WalReader(options);
     this.#receivedLsn = this.#storedLsn = options.startLsn;
@@ -43,21 +49,30 @@ export class WalRecorder {
     return this.#reader.endLsn >= lsn && this.#reader.endLsn >= this.#storedLsn;
   }
 
+  /** End of the last complete record. */
+  get endLsn(): Lsn {
+    return this.#reader.endLsn;
+  }
+
+  /** Takes WAL that is in frames already: what follows is checked against it. */
+  skip(lsn: Lsn, data: Buffer): void {
+    this.#assertNext(lsn);
+    this.#reader.push(data);
+    this.#receivedLsn += BigInt(data.length);
+    this.#storedLsn = this.#receivedLsn;
+  }
+
+  /** Keeps a timeline's history file until its first WAL goes into a frame, and puts it in front of that. */
+  announce(timelineId: number, historyFile: Uint8Array): void {
+    this.#histories.set(timelineId, historyFile);
+  }
+
   /**
    * Takes WAL of a Postgres timeline and ownership of its bytes. Resolves when more is welcome.
    * Throws XX001 for damage, and for a gap.
    */
   async take(timelineId: number, lsn: Lsn, data: Buffer): Promise<void> {
-    if (lsn !== this.#receivedLsn) {
-      const expected = formatLsn(this.#receivedLsn);
-      throw new NeonError(
-        "data_corrupted",
-        `the server sent WAL of ${formatLsn(lsn)} where that of ${expected} was due`,
-        {
-          party: "source",
-        },
-      );
-    }
+    this.#assertNext(lsn);
     this.#reader.push(data);
     this.#pending.push({ timelineId, data });
     this.#pendingBytes += data.length;
@@ -66,6 +81,12 @@ export class WalRecorder {
     const { endLsn } = this.#reader;
     const upTo = endLsn > this.#storedLsn ? endLsn : this.#receivedLsn;
     await this.#chain.appendWal(endLsn, this.#cut(upTo));
+  }
+
+  /** Appends the complete records that are in no frame yet, if there are any. */
+  async flush(): Promise<void> {
+    const { endLsn } = this.#reader;
+    if (endLsn > this.#storedLsn) await this.#chain.appendWal(endLsn, this.#cut(endLsn));
   }
 
   /** Appends the complete records that are in no frame yet, and `marker` behind them in the same frame. */
@@ -95,9 +116,25 @@ export class WalRecorder {
         if (part.length === chunk.data.length) this.#pending.shift();
         else this.#pending[0] = { timelineId, data: chunk.data.subarray(part.length) };
       }
+      const content = this.#histories.get(timelineId);
+      if (content !== undefined) {
+        const value = { postgresTimelineId: timelineId, content };
+        records.push({ record: { case: "timelineHistory", value } });
+        this.#histories.delete(timelineId);
+      }
       const data = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
       records.push({ record: { case: "wal", value: { postgresTimelineId: timelineId, startLsn, data } } });
     }
     return records;
+  }
+
+  #assertNext(lsn: Lsn): void {
+    if (lsn === this.#receivedLsn) return;
+    const expected = formatLsn(this.#receivedLsn);
+    throw new NeonError(
+      "data_corrupted",
+      `the server sent WAL of ${formatLsn(lsn)} where that of ${expected} was due`,
+      { party: "source" },
+    );
   }
 }

@@ -21,13 +21,14 @@ export interface NextTimeline {
 export class WalStream {
   private constructor(private readonly session: CopyBothSession) {}
 
-  /** Starts at `lsn`, always naming the timeline. Throws the server's error if it refuses. */
+  /** Starts at `lsn`, always naming the timeline; `slot` may be missing. Throws the server's error if it refuses. */
   static async start(
     connection: Connection,
-    options: { slot: string; lsn: Lsn; timelineId: number },
+    options: { slot: string | undefined; lsn: Lsn; timelineId: number },
   ): Promise<WalStream> {
     const { slot, lsn, timelineId } = options;
-    const command = `START_REPLICATION SLOT "${slot}" PHYSICAL ${formatLsn(lsn)} TIMELINE ${timelineId}`;
+    const holding = slot === undefined ? "" : `SLOT "${slot}" `;
+    const command = `START_REPLICATION ${holding}PHYSICAL ${formatLsn(lsn)} TIMELINE ${timelineId}`;
     return new WalStream(await connection.copyBoth(command));
   }
 
