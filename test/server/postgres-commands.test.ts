@@ -31,13 +31,17 @@ test("import and export answer with what they did, report progress, and let othe
   t.true(imported.frames > 1n && imported.seconds > 0);
   const phases = new Set(steps.map(({ phase }) => phase)).size;
   t.true(steps.length > 0 && steps.length <= phases + 5 * imported.seconds + 1, `${steps.length} notices`);
-  await t.throwsAsync(call(other, commands.performImport, request), { code: "duplicate_object" });
+  t.is(imported.startLsn, undefined);
+  await postgres.query("create table t as select generate_series(1, 1000) as a");
+  const appended = await call(other, commands.performImport, request);
+  t.is(appended.startLsn, imported.head?.lsn);
+  t.true((appended.head?.lsn ?? 0n) > (imported.head?.lsn ?? 0n) && appended.frames > 0n);
 
   const home = await createTemporaryDirectory("neon-export-");
   t.teardown(() => home.remove());
   const directory = join(home.path, "data");
   const exported = await call(connection, commands.performExport, { branch: "main", directory });
-  t.deepEqual(exported.head, imported.head);
+  t.deepEqual(exported.head, appended.head);
   t.is(exported.postgresMajorVersion, 15);
   t.is(exported.directory, directory);
   t.true(exported.bytes > 0n);
@@ -54,6 +58,30 @@ test("a cancelled import leaves no branch, no slot, and its name free", async (t
   t.deepEqual(await callStream(connection, commands.branchList, {}), []);
   t.deepEqual(await postgres.query("select slot_name from pg_replication_slots"), []);
   t.is((await call(connection, commands.performImport, request)).branch, "main");
+  await connection.close();
+});
+
+test("a cancelled import that follows is no error: it answers with what it did, and keeps it", async (t) => {
+  const { postgres, server } = await setUp(t);
+  const connection = await server.connect();
+  const abort = new AbortController();
+  const phases: string[] = [];
+  const onProgress = ({ phase }: Progress) => {
+    phases.push(phase);
+    if (phase.startsWith("main at ")) abort.abort();
+  };
+  const request = { branch: "main", uri: postgres.uri, follow: true };
+  const following = call(connection, commands.performImport, request, { onProgress, signal: abort.signal });
+  const slots = "select slot_name from pg_replication_slots where not temporary";
+  while ((await postgres.query(slots)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  const writing = setInterval(() => void postgres.query("select txid_current()").catch(() => {}), 100);
+  const { head, startLsn } = await following.finally(() => clearInterval(writing));
+  t.is(startLsn, undefined);
+  t.regex((await postgres.query(slots))[0]?.[0] ?? "", /^neon_main_[0-9a-f]{8}$/);
+  const [branch] = await callStream(connection, commands.branchList, {});
+  t.deepEqual(branch?.head, head);
+  const again = await call(connection, commands.performImport, { branch: "main", uri: postgres.uri });
+  t.is(again.startLsn, head?.lsn);
   await connection.close();
 });
 

@@ -1,26 +1,59 @@
 import { callAndPrint } from "../call-and-print.js";
 import { formatBytes, formatCount, formatHead, formatTransfer } from "../format.js";
 import type { Command } from "../global-arguments.js";
+import { UsageError } from "../usage-error.js";
 
-/** `neon import`: a running stock Postgres becomes a branch. */
-export const importCommand: Command<{ branch: string; uri: string }> = {
+interface ImportArguments {
+  branch: string;
+  uri: string;
+  follow: boolean;
+  "no-slot": boolean;
+}
+
+/** `neon import`: a running stock Postgres becomes a branch, or what it has written since goes onto one. */
+export const importCommand: Command<ImportArguments> = {
   command: "import <branch> <uri>",
-  describe: "Make a branch of a running Postgres",
+  describe: "Make a branch of a running Postgres, or append what it has written since",
   builder: (yargs) =>
     yargs
-      .positional("branch", { type: "string", demandOption: true, describe: "The branch to make" })
+      .positional("branch", {
+        type: "string",
+        demandOption: true,
+        describe: "The branch to make, or to append to if it exists",
+      })
       .positional("uri", {
         type: "string",
         demandOption: true,
         describe: "The Postgres, for a role with REPLICATION: postgresql://user@host:port/",
+      })
+      .option("follow", {
+        type: "boolean",
+        default: false,
+        describe: "Go on appending WAL as it is written, until Ctrl-C",
+      })
+      .option("no-slot", {
+        type: "boolean",
+        default: false,
+        describe:
+          "With --follow: hold no permanent replication slot there, so that WAL can be recycled meanwhile",
       }),
-  handler: (args) =>
-    callAndPrint(
+  handler: async (args) => {
+    const { branch, uri, follow, "no-slot": noSlot } = args;
+    if (noSlot && !follow) throw new UsageError("--no-slot goes with --follow");
+    await callAndPrint(
       args,
       "performImport",
-      { branch: args.branch, uri: args.uri },
-      ({ branch, head, frames, bytes, sourceBytes, seconds }) =>
-        `Imported ${branch} at ${formatHead(head)}: ${formatTransfer(sourceBytes, seconds)}, ` +
-        `kept as ${formatCount(frames, "frame")} of ${formatBytes(bytes)}`,
-    ),
+      { branch, uri, follow, noSlot },
+      ({ branch, head, frames, bytes, sourceBytes, seconds, startLsn }) => {
+        const at = formatHead(head);
+        const kept = `kept as ${formatCount(frames, "frame")} of ${formatBytes(bytes)}`;
+        if (startLsn === undefined) {
+          return `Imported ${branch} at ${at}: ${formatTransfer(sourceBytes, seconds)}, ${kept}`;
+        }
+        if (frames === 0n) return `Up to date: ${branch} is at ${at} too`;
+        const wal = formatTransfer((head?.lsn ?? 0n) - startLsn, seconds);
+        return `Appended to ${branch}, now at ${at}: ${wal}, ${kept}`;
+      },
+    );
+  },
 };

@@ -56,7 +56,7 @@ export class WalRecorder {
 
   /** Takes WAL that is in frames already: what follows is checked against it. */
   skip(lsn: Lsn, data: Buffer): void {
-    this.#assertNext(lsn);
+    this.assertNext(lsn);
     this.#reader.push(data);
     this.#receivedLsn += BigInt(data.length);
     this.#storedLsn = this.#receivedLsn;
@@ -72,7 +72,7 @@ export class WalRecorder {
    * Throws XX001 for damage, and for a gap.
    */
   async take(timelineId: number, lsn: Lsn, data: Buffer): Promise<void> {
-    this.#assertNext(lsn);
+    this.assertNext(lsn);
     this.#reader.push(data);
     this.#pending.push({ timelineId, data });
     this.#pendingBytes += data.length;
@@ -128,7 +128,8 @@ export class WalRecorder {
     return records;
   }
 
-  #assertNext(lsn: Lsn): void {
+  /** Throws XX001 unless WAL of `lsn` is what comes next. */
+  assertNext(lsn: Lsn): void {
     if (lsn === this.#receivedLsn) return;
     const expected = formatLsn(this.#receivedLsn);
     throw new NeonError(

@@ -51,8 +51,9 @@ export class WalStream {
     }
   }
 
-  /** Sends a standby status update. */
+  /** Sends a standby status update. Without effect where the start is the timeline's end: there is no stream then. */
   async report(status: StandbyStatus): Promise<void> {
+    if (!this.session.opened) return;
     await this.session.write(formatStandbyStatusUpdate(status));
   }
 

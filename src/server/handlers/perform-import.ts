@@ -4,25 +4,29 @@ import type {
   PerformImportResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { toHeadMessage } from "../../sync/head-message.js";
+import { assertBranchName } from "../../timeline/branch-name.js";
 import { assertConnectionUri } from "../connection-uri.js";
 import type { Context } from "../context.js";
+import { followSlotName } from "../follow-slot-name.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
 
-/** perform_import: makes a branch of a running Postgres. */
+/** perform_import: makes a branch of a running Postgres, or appends what that has written since to one that exists. */
 export async function performImport(
-  { branch: name, uri }: PerformImportRequest,
-  { store, claims, signal, progress, log }: Context,
+  { branch: name, uri, follow = false, noSlot = false }: PerformImportRequest,
+  { directory, store, claims, signal, progress, log }: Context,
 ): Promise<MessageInitShape<typeof PerformImportResponseSchema>> {
   const begin = performance.now();
   assertConnectionUri(uri);
-  store.assertBranchNameIsFree(name);
-  const { importCluster } = await import("../../postgres/import/import-cluster.js");
-  const { branch, frames, bytes, sourceBytes } = await claims.hold(name, () =>
-    importCluster({
+  assertBranchName(name);
+  const { importBranch } = await import("../../postgres/import/import-branch.js");
+  const { branch, frames, bytes, sourceBytes, startLsn } = await claims.hold(name, () =>
+    importBranch({
       store,
       branch: name,
       uri,
+      follow,
+      slot: noSlot ? undefined : followSlotName(directory, name),
       signal,
       log,
       onProgress: (step) => progress(progressMessage(step)),
@@ -35,5 +39,6 @@ export async function performImport(
     bytes: BigInt(bytes),
     sourceBytes: BigInt(sourceBytes),
     seconds: secondsSince(begin),
+    ...(startLsn !== undefined && { startLsn }),
   };
 }

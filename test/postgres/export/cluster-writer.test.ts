@@ -22,6 +22,8 @@ const BRANCH = {
   start: create(StartRecordSchema, { walStartLsn: START, walSegmentSize: 1 << 24 }),
   frames: 2,
   bytes: 0,
+  ownBytes: 0,
+  parent: undefined,
 };
 const RELATION = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 99999, fork: RelationForkName.FSM };
 

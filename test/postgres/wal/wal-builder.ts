@@ -48,6 +48,15 @@ export class WalBuilder {
     return used === 0 ? PAGE - (this.#firstOfSegment() ? 40 : 24) : PAGE - used;
   }
 
+  /** Another builder with the same WAL up to `lsn`, the end of a record. */
+  forkAt(lsn: bigint): WalBuilder {
+    const fork = new WalBuilder(this.startLsn, this.#segmentSize);
+    fork.#bytes = this.#bytes.slice(0, Number(lsn - this.startLsn));
+    fork.records.push(...this.records.filter(({ end }) => end <= lsn));
+    fork.#prev = fork.records.at(-1)?.start ?? 0n;
+    return fork;
+  }
+
   /** Begins in the middle of a record of which `length` bytes are missing. */
   beginInside(length: number): void {
     this.#remaining = length;

@@ -1,0 +1,205 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { NeonError } from "../../errors.js";
+import { formatLsn, type Lsn } from "../../lsn.js";
+import type { Connection } from "../../pgwire/connection.js";
+import type { Branch } from "../../timeline/store.js";
+import {
+  createPermanentSlot,
+  createTemporarySlot,
+  dropSlot,
+} from "../replication/create-replication-slot.js";
+import { type AppendPlan, planAppend } from "./append-plan.js";
+import { anotherCluster, anotherSegmentSize, diverged, recycled } from "./append-refusals.js";
+import { AppendSession } from "./append-session.js";
+import { BranchGrowth } from "./branch-growth.js";
+import { explainError } from "./explain-error.js";
+import { findDifference } from "./find-difference.js";
+import type { ImportOptions, ImportResult } from "./import-cluster.js";
+import { connectForReplication, describeServer } from "./import-source.js";
+import { StoredWal } from "./stored-wal.js";
+import { WalDifference } from "./wal-difference.js";
+
+/** Between two attempts to reach a server that was followed. */
+const RECONNECT_MS = 1000;
+
+/** What appending works with. */
+export interface AppendOptions extends ImportOptions {
+  /** Go on until the signal aborts, across promotions and lost connections. */
+  readonly follow?: boolean | undefined;
+  /** With follow: a permanent physical slot of this name keeps WAL on the server, from the first time on. */
+  readonly slot?: string | undefined;
+}
+
+/**
+ * Appends the WAL that a Postgres has written since the head of a branch, once it has proved to have the branch's
+ * history: up to its flush position at the start, or, with `follow`, until the signal aborts, which then is no error.
+ * What the branch has reached stays on it, whatever happens later. A connection that is lost is made anew only when the
+ * server's history was the branch's once, or is `proved` to be.
+ *
+ * Throws 55000 for another cluster, for WAL that differs, for a Postgres timeline that forked before the head and for a
+ * server that has not reached the head, 58P01 for WAL that it has recycled, 57014 after an abort without `follow`, 40001
+ * if somebody else moves the branch, and what the server refuses, with a hint.
+ */
+export async function appendWal(options: AppendOptions, proved = false): Promise<ImportResult> {
+  const { store, signal, follow = false } = options;
+  const growth = new BranchGrowth(store, store.requireBranch(options.branch));
+  const state: State = { growth, startLsn: growth.branch.head.lsn, sourceBytes: 0, proved };
+  while (!(follow && signal?.aborted)) {
+    try {
+      await appendOnce(options, state);
+      break;
+    } catch (thrown) {
+      if (follow && signal?.aborted) break;
+      if (signal?.aborted) throw cancelled(signal.reason, growth.branch);
+      const error = explain(thrown, growth.branch);
+      if (!follow || !state.proved || !canReconnect(error)) throw error;
+      options.log?.info(
+        { branch: options.branch, reason: error.message },
+        "import: trying to reach the server again",
+      );
+      options.onProgress?.({ phase: `${options.branch}: waiting for the server`, bytes: growth.bytes });
+      await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  if (signal?.aborted && !follow) throw cancelled(signal.reason, growth.branch);
+  const { branch, frames, bytes } = growth;
+  return { branch, frames, bytes, sourceBytes: state.sourceBytes };
+}
+
+interface State {
+  readonly growth: BranchGrowth;
+  /** Where the branch stood at the beginning. */
+  readonly startLsn: Lsn;
+  sourceBytes: number;
+  /** Whether the server had the branch's history once. */
+  proved: boolean;
+}
+
+/** One connection. */
+async function appendOnce(options: AppendOptions, state: State): Promise<void> {
+  const { signal, uri, store } = options;
+  const connection = await connectForReplication(uri, signal);
+  const cut = () => connection.destroy();
+  let madeSlot = false;
+  const holdWal = async () => {
+    if (!options.follow) return createTemporarySlot(connection, "neon_import");
+    if (options.slot !== undefined && (await createPermanentSlot(connection, options.slot))) madeSlot = true;
+    return options.slot;
+  };
+  try {
+    for (let outcome = "again"; outcome === "again"; ) {
+      signal?.throwIfAborted();
+      signal?.addEventListener("abort", cut, { once: true });
+      const stored = new StoredWal(store, state.growth.branch);
+      await assertSameCluster(connection, stored.branch);
+      const plan = await planAppend(connection, stored);
+      signal?.removeEventListener("abort", cut);
+      outcome = await stream(connection, plan, stored, holdWal, options, state);
+    }
+    await connection.close();
+  } catch (error) {
+    connection.destroy();
+    if (madeSlot && !state.proved) await forgetSlot(options);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", cut);
+  }
+}
+
+async function stream(
+  connection: Connection,
+  plan: AppendPlan,
+  stored: StoredWal,
+  holdWal: () => Promise<string | undefined>,
+  options: AppendOptions,
+  state: State,
+): Promise<"done" | "again"> {
+  const { growth } = state;
+  const { branch, follow, signal, log, onProgress } = options;
+  log?.info(
+    {
+      branch,
+      head: formatLsn(stored.branch.head.lsn),
+      from: formatLsn(plan.startLsn),
+      timeline: plan.timelineId,
+    },
+    "import: appending WAL",
+  );
+  const session = new AppendSession({
+    connection,
+    plan,
+    stored,
+    growth,
+    holdWal,
+    stopLsn: follow ? undefined : plan.flushLsn,
+    signal,
+    onMove() {
+      state.proved = true;
+      const { lsn } = growth.branch.head;
+      onProgress?.({ phase: `${branch} at ${formatLsn(lsn)}`, bytes: Number(lsn - state.startLsn) });
+    },
+  });
+  try {
+    return await session.run();
+  } catch (error) {
+    if (error instanceof WalDifference) throw await explainDifference(options, plan, stored, error);
+    if (NeonError.from(error).sqlstate === "58P01") throw recycled(growth.branch, session.receivedLsn, error);
+    throw error;
+  } finally {
+    state.proved ||= session.proved;
+    state.sourceBytes += session.bytes;
+  }
+}
+
+/** Looks for the first difference of all, if there can be an earlier one. */
+async function explainDifference(
+  { uri, signal }: AppendOptions,
+  plan: AppendPlan,
+  stored: StoredWal,
+  { lsn }: WalDifference,
+): Promise<NeonError> {
+  const first = await findDifference(uri, plan, stored, signal);
+  return diverged(stored.branch, first ?? lsn, plan.flushLsn, first !== undefined);
+}
+
+async function assertSameCluster(connection: Connection, branch: Branch): Promise<void> {
+  const { systemIdentifier, walSegmentSize } = await describeServer(connection);
+  if (systemIdentifier !== branch.start.systemIdentifier) throw anotherCluster(branch, systemIdentifier);
+  if (walSegmentSize !== branch.start.walSegmentSize) throw anotherSegmentSize(branch, walSegmentSize);
+}
+
+/** Drops a slot that was made for nothing. The refusal that led here is what counts. */
+async function forgetSlot({ uri, slot }: AppendOptions): Promise<void> {
+  if (slot === undefined) return;
+  try {
+    const connection = await connectForReplication(uri, undefined);
+    await dropSlot(connection, slot).finally(() => connection.destroy());
+  } catch {
+    // said above
+  }
+}
+
+/** The connection was lost, the server goes down or comes up, lags behind, or has not noticed that the last one is gone. */
+function canReconnect({ code, sqlstate, retryable }: NeonError): boolean {
+  if (code === "serialization_failure") return false;
+  return retryable || /^(08|57P0)/.test(sqlstate) || code === "object_in_use";
+}
+
+function explain(thrown: unknown, branch: Branch): NeonError {
+  const error = NeonError.from(thrown);
+  const cut = error.code === "connection_failure" || error.code === "admin_shutdown";
+  if (error.hint !== undefined || !cut) return explainError(error);
+  return new NeonError(error.code, error.message, {
+    party: "source",
+    retryable: true,
+    sqlstate: error.sqlstate,
+    cause: error,
+    hint: `That server's log says more. Branch "${branch.name}" stands at ${formatLsn(branch.head.lsn)}; import again to go on from there.`,
+  });
+}
+
+function cancelled(reason: unknown, { name, head }: Branch): NeonError {
+  if (reason instanceof NeonError && reason.code !== "query_canceled") return reason;
+  const text = `the import was cancelled; branch "${name}" stands at ${formatLsn(head.lsn)}`;
+  return new NeonError("query_canceled", text, { cause: reason });
+}

@@ -1,0 +1,26 @@
+import type { Lsn } from "../../lsn.js";
+import { type AppendOptions, appendWal } from "./append-wal.js";
+import { withFollowSlot } from "./follow-slot.js";
+import { type ImportResult, importCluster } from "./import-cluster.js";
+
+/** What an import has made or appended. */
+export interface ImportBranchResult extends ImportResult {
+  /** Where the branch ended before; undefined if it was created. */
+  readonly startLsn: Lsn | undefined;
+}
+
+/** Makes a branch of a running Postgres, or appends to one that exists what that has written since; see both. */
+export async function importBranch(options: AppendOptions): Promise<ImportBranchResult> {
+  const existing = options.store.getBranch(options.branch);
+  if (existing !== undefined) return { ...(await appendWal(options)), startLsn: existing.head.lsn };
+  if (!options.follow) return { ...(await importCluster(options)), startLsn: undefined };
+  const created = await withFollowSlot(options, () => importCluster(options));
+  const appended = await appendWal(options, true);
+  return {
+    branch: appended.branch,
+    frames: created.frames + appended.frames,
+    bytes: created.bytes + appended.bytes,
+    sourceBytes: created.sourceBytes + appended.sourceBytes,
+    startLsn: undefined,
+  };
+}
