@@ -1,11 +1,16 @@
 import yargs from "yargs";
 import { VERSION } from "../version.js";
 import { changeDirectory } from "./change-directory.js";
+import { branchCreateCommand } from "./commands/branch-create.js";
+import { branchDeleteCommand } from "./commands/branch-delete.js";
 import { branchListCommand } from "./commands/branch-list.js";
+import { branchRenameCommand } from "./commands/branch-rename.js";
 import { branchShowCommand } from "./commands/branch-show.js";
 import { exportCommand } from "./commands/export.js";
+import { gcCommand } from "./commands/gc.js";
 import { importCommand } from "./commands/import.js";
 import { initCommand } from "./commands/init.js";
+import { logCommand } from "./commands/log.js";
 import { originAddCommand } from "./commands/origin-add.js";
 import { originListCommand } from "./commands/origin-list.js";
 import { originRemoveCommand } from "./commands/origin-remove.js";
@@ -17,6 +22,7 @@ import { stopCommand } from "./commands/stop.js";
 import { userAddCommand } from "./commands/user-add.js";
 import { userListCommand } from "./commands/user-list.js";
 import { userRemoveCommand } from "./commands/user-remove.js";
+import { verifyCommand } from "./commands/verify.js";
 import { UsageError } from "./usage-error.js";
 
 // A plural form is an object; the types know texts only.
@@ -67,12 +73,18 @@ export async function run(words: string[]): Promise<void> {
     .command(exportCommand)
     .command(pullCommand)
     .command(pushCommand)
-    .command("branch", "Look at branches: list, show", (branch) =>
+    .command("branch", "Work with branches: list, show, create, rename, delete", (branch) =>
       branch
         .command(branchListCommand)
         .command(branchShowCommand)
-        .demandCommand(1, "branch needs one of: list, show"),
+        .command(branchCreateCommand)
+        .command(branchRenameCommand)
+        .command(branchDeleteCommand)
+        .demandCommand(1, "branch needs one of: list, show, create, rename, delete"),
     )
+    .command(logCommand)
+    .command(verifyCommand)
+    .command(gcCommand)
     .command("origin", "Name other page servers: add, list, remove", (origin) =>
       origin
         .command(originAddCommand)

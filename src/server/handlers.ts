@@ -1,9 +1,15 @@
 import type { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
 import type { Handler } from "./handler.js";
+import { branchCreate } from "./handlers/branch-create.js";
+import { branchDelete } from "./handlers/branch-delete.js";
 import { branchList } from "./handlers/branch-list.js";
+import { branchLog } from "./handlers/branch-log.js";
 import { branchPull } from "./handlers/branch-pull.js";
 import { branchPush } from "./handlers/branch-push.js";
+import { branchRename } from "./handlers/branch-rename.js";
 import { branchShow } from "./handlers/branch-show.js";
+import { branchVerify } from "./handlers/branch-verify.js";
+import { collectGarbage } from "./handlers/collect-garbage.js";
 import { commandList } from "./handlers/command-list.js";
 import { originAdd } from "./handlers/origin-add.js";
 import { originList } from "./handlers/origin-list.js";
@@ -21,10 +27,16 @@ type Methods = typeof PageServerService.method;
 
 /** The handler of every method. An rpc without one is a type error here. */
 export const HANDLERS: { readonly [Name in keyof Methods]: Handler<Methods[Name]> } = {
+  branchCreate,
+  branchDelete,
   branchList,
+  branchLog,
   branchPull,
   branchPush,
+  branchRename,
   branchShow,
+  branchVerify,
+  collectGarbage,
   commandList,
   originAdd,
   originList,

@@ -60,7 +60,8 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
   } catch (thrown) {
     const error = NeonError.from(thrown);
     await stream.fail(error);
-    await sink.abort();
+    // A failure to tidy up would hide the reason; the store puts in order what stays when it is opened.
+    await sink.abort().catch(() => undefined);
     throw error;
   }
 }

@@ -24,7 +24,8 @@ export function assertBranchName(name: string): void {
       ? `is longer than ${MAX_BYTES} bytes`
       : FORBIDDEN.find(([pattern]) => pattern.test(name))?.[1];
   if (reason !== undefined) {
-    throw new NeonError("invalid_name", `"${name}" is not a branch name: it ${reason}`, {
+    const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
+    throw new NeonError("invalid_name", `"${shown}" is not a branch name: it ${reason}`, {
       hint: "Branch names follow the rules of git check-ref-format.",
     });
   }

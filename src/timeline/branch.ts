@@ -51,11 +51,12 @@ export function describeBranch(refs: Refs, name: string, ref: BranchRef): Branch
 }
 
 function findParent(refs: Refs, point: ChainPoint): { parent: string | undefined; sharedBytes: number } {
-  let sharedBytes = 0;
   const [own, ...parents] = lineage(refs, point);
   let { forkBytes } = requireTimeline(refs, own.timelineId);
+  let sharedBytes = Number(forkBytes);
   for (const { timelineId } of parents) {
-    sharedBytes = Number(forkBytes);
+    // A timeline can be left before the point where it left its own parent.
+    sharedBytes = Math.min(sharedBytes, Number(forkBytes));
     for (const [name, ref] of refs.branch.entries()) {
       if (hex(ref.timelineId) === timelineId) return { parent: String(name), sharedBytes };
     }

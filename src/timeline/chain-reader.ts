@@ -1,9 +1,10 @@
+import type { FrameHeader, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Record } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../errors.js";
 import type { Lsn } from "../lsn.js";
-import type { Chain } from "./chain.js";
+import type { Extent } from "./chain.js";
 import { type DecodedFrame, decodeRecords } from "./decode-records.js";
-import { decodeFrame, type Frame } from "./frame.js";
+import { decodeFrame, decodeFrameHeader, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame.js";
 import type { SegmentIndexes } from "./segment-indexes.js";
 import type { SegmentStore } from "./segment-store.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
@@ -31,13 +32,14 @@ export interface ReaderHead {
 export class ChainReader {
   readonly #segments: SegmentStore;
   readonly #indexes: SegmentIndexes;
-  readonly #chain: Chain;
+  /** Where the frames lie: a stretch a segment, in order. */
+  readonly extents: readonly Extent[];
   readonly #head: ReaderHead;
 
-  constructor(segments: SegmentStore, indexes: SegmentIndexes, chain: Chain, head: ReaderHead) {
+  constructor(segments: SegmentStore, indexes: SegmentIndexes, extents: readonly Extent[], head: ReaderHead) {
     this.#segments = segments;
     this.#indexes = indexes;
-    this.#chain = chain;
+    this.extents = extents;
     this.#head = head;
   }
 
@@ -48,7 +50,7 @@ export class ChainReader {
 
   /** Frames from `firstSeq` to the head, undecoded, in runs of about 4 MiB that end between frames. */
   async *runs(firstSeq: number): AsyncIterable<FrameRun> {
-    for (const extent of this.#chain.extents) {
+    for (const extent of this.extents) {
       const last = extent.lastSeq;
       let seq = Math.max(firstSeq, extent.firstSeq);
       if (seq > last) continue;
@@ -78,7 +80,6 @@ export class ChainReader {
         const end = offset + 1 + messages.readInt32BE(offset + 1);
         const frame = decodeFrame(messages.subarray(offset, end));
         assertSuccessor(previous, frame);
-        this.#assertFork(previous, frame);
         yield frame;
         previous = frame;
         offset = end;
@@ -94,13 +95,31 @@ export class ChainReader {
     }
   }
 
-  /** The same frames with their records. WAL beyond the LSN up to which a frame counts is left out. */
-  async *decodedFrames(firstSeq = 0): AsyncIterable<DecodedFrame> {
-    for await (const frame of this.frames(firstSeq)) {
-      const seq = Number(frame.header.seq);
-      const limit = this.#chain.forkLsns.get(seq) ?? (seq === this.#head.seq ? this.#head.lsn : undefined);
-      const decoded = decodeRecords(frame);
-      yield limit === undefined ? decoded : { ...decoded, records: cutWal(decoded.records, limit) };
+  /**
+   * The same frames with their records, or those of one kind. WAL beyond the LSN up to which a frame counts is left
+   * out: where another history forked inside it, the next frame begins before its end.
+   */
+  async *decodedFrames(firstSeq = 0, kind?: FrameKind): AsyncIterable<DecodedFrame> {
+    const frames = this.frames(firstSeq)[Symbol.asyncIterator]();
+    try {
+      let { value: frame } = await frames.next();
+      while (frame !== undefined) {
+        let next: IteratorResult<Frame> | undefined;
+        let failure: unknown;
+        try {
+          next = await frames.next();
+        } catch (error) {
+          failure = error; // of the next frame: this one is whole
+        }
+        if (kind === undefined || frame.header.kind === kind) {
+          const end = next?.done ? this.#head.lsn : next?.value.header.startLsn;
+          yield decodeUpTo(frame, end);
+        }
+        if (next === undefined) throw failure;
+        frame = next.value;
+      }
+    } finally {
+      await frames.return?.();
     }
   }
 
@@ -123,11 +142,7 @@ export class ChainReader {
 
   /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
   async lsn(seq: number): Promise<Lsn> {
-    if (seq === this.#head.seq) return this.#head.lsn;
-    const forkLsn = this.#chain.forkLsns.get(seq);
-    if (forkLsn !== undefined) return forkLsn;
-    const index = await this.#indexes.get(this.#extent(seq).segmentId);
-    return index.endLsn(seq - index.firstSeq);
+    return seq === this.#head.seq ? this.#head.lsn : (await this.#header(seq + 1)).startLsn;
   }
 
   /** Number of the first frame that counts up to `lsn` or more; undefined if `lsn` lies behind the head. */
@@ -144,7 +159,7 @@ export class ChainReader {
   /** Bytes of the frames `firstSeq` to `lastSeq`. */
   async bytes(firstSeq: number, lastSeq: number): Promise<number> {
     let bytes = 0;
-    for (const extent of this.#chain.extents) {
+    for (const extent of this.extents) {
       const [first, last] = [Math.max(firstSeq, extent.firstSeq), Math.min(lastSeq, extent.lastSeq)];
       if (first > last) continue;
       const { offsets, firstSeq: base } = await this.#indexes.get(extent.segmentId);
@@ -154,17 +169,25 @@ export class ChainReader {
   }
 
   #extent(seq: number) {
-    const extent = this.#chain.extents.findLast((candidate) => candidate.firstSeq <= seq);
+    const extent = this.extents.findLast((candidate) => candidate.firstSeq <= seq);
     if (extent === undefined || seq > this.#head.seq) throw new RangeError(`no frame ${seq}`);
     return extent;
   }
 
-  #assertFork(previous: Predecessor | undefined, frame: Frame): void {
-    const forkLsn = previous && this.#chain.forkLsns.get(Number(previous.header.seq));
-    if (forkLsn !== undefined && forkLsn !== frame.header.startLsn) {
-      throw new NeonError("data_corrupted", `frame ${frame.header.seq} does not start where its fork does`);
-    }
+  async #header(seq: number): Promise<FrameHeader> {
+    const { segmentId } = this.#extent(seq);
+    const { offsets, firstSeq } = await this.#indexes.get(segmentId);
+    const start = offsets[seq - firstSeq];
+    const length = Math.min(MAX_FRAME_HEAD_BYTES, offsets[seq - firstSeq + 1] - start);
+    return decodeFrameHeader(await this.#segments.read(segmentId, start, length));
   }
+}
+
+function decodeUpTo(frame: Frame, end: Lsn | undefined): DecodedFrame {
+  const decoded = decodeRecords(frame);
+  // Part of a WAL record larger than a frame lies beyond the end LSN of its own frame.
+  if (end === undefined || end >= frame.header.endLsn) return decoded;
+  return { ...decoded, records: cutWal(decoded.records, end) };
 }
 
 function cutWal(records: Record[], limit: Lsn): Record[] {

@@ -19,13 +19,6 @@ export interface ChainPoint {
   readonly lsn: Lsn;
 }
 
-/** Where the frames of one chain lie, over all the timelines that it runs through. */
-export interface Chain {
-  readonly extents: readonly Extent[];
-  /** How far the last frame before each fork counts, by its number. */
-  readonly forkLsns: ReadonlyMap<number, Lsn>;
-}
-
 /** The timeline's entry. Throws XX001 if it is not there. */
 export function requireTimeline(refs: Refs, timelineId: string): TimelineInfo {
   const info = refs.timeline.get(timelineId);
@@ -34,9 +27,8 @@ export function requireTimeline(refs: Refs, timelineId: string): TimelineInfo {
 }
 
 /** Finds the frames up to a point, through its timeline and that one's parents. */
-export function resolveChain(refs: Refs, point: ChainPoint): Chain {
+export function resolveChain(refs: Refs, point: ChainPoint): Extent[] {
   const extents: Extent[] = [];
-  const forkLsns = new Map<number, Lsn>();
   let { timelineId, seq: lastSeq } = point;
   for (;;) {
     for (const extent of timelineExtents(refs, timelineId).reverse()) {
@@ -44,13 +36,10 @@ export function resolveChain(refs: Refs, point: ChainPoint): Chain {
       extents.push({ ...extent, lastSeq });
       lastSeq = extent.firstSeq - 1;
     }
-    const { parent, forkSeq, forkLsn } = requireTimeline(refs, timelineId);
-    if (parent.length === 0) return { extents: extents.reverse(), forkLsns };
+    const { parent, forkSeq } = requireTimeline(refs, timelineId);
+    if (parent.length === 0) return extents.reverse();
     // A timeline can be left before the point where it left its own parent; then only the earlier point counts.
-    if (Number(forkSeq) <= lastSeq) {
-      lastSeq = Number(forkSeq);
-      if (!forkLsns.has(lastSeq)) forkLsns.set(lastSeq, forkLsn);
-    }
+    lastSeq = Math.min(lastSeq, Number(forkSeq));
     timelineId = hex(parent);
   }
 }

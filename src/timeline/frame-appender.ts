@@ -90,6 +90,7 @@ export class FrameAppender {
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #failure: unknown;
+  #closed = false;
 
   constructor({ segments, refs, base, resumable, onEnd }: FrameAppenderOptions) {
     this.#segments = segments;
@@ -157,8 +158,13 @@ export class FrameAppender {
     this.#onEnd();
   }
 
-  /** Stops, and leaves what it has written to the next opening of the store. */
+  /** Stops, and leaves what it has written to the next opening of the store; a later abort leaves it there too. */
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     this.#failure ??= new Error("closed");
     await this.#writing;
     await this.#syncing;
@@ -186,7 +192,8 @@ export class FrameAppender {
 
   /** Deletes everything that it has written. */
   async abort(): Promise<void> {
-    await this.close();
+    await this.#stop();
+    if (this.#closed) return;
     if (this.#hasTimeline) await removeTimeline(this.#refs, this.#segments, this.timelineId);
   }
 

@@ -103,6 +103,16 @@ function decodeHeader(bytes: Buffer): FrameHeader {
   }
 }
 
+/** Bytes at the beginning of a message that hold its frame's header, whatever that says: about twice the longest. */
+export const MAX_FRAME_HEAD_BYTES = 256;
+
+/** Reads the header of a frame from the first MAX_FRAME_HEAD_BYTES of its message. Nothing else is checked. */
+export function decodeFrameHeader(head: Buffer): FrameHeader {
+  const cursor = { message: head, offset: COPY_DATA_HEADER_BYTES };
+  readLength(cursor, TAG_SESSION_FRAME);
+  return decodeHeader(readBytes(cursor, TAG_FRAME_HEADER));
+}
+
 interface Cursor {
   readonly message: Buffer;
   offset: number;

@@ -8,14 +8,9 @@ export interface Freed {
   readonly bytes: number;
 }
 
-/** Deletes a timeline that nothing reaches: files first, so that a crash leaves an entry that is found again. */
+/** Deletes a timeline that nothing reaches. */
 export async function removeTimeline(refs: Refs, segments: SegmentStore, timelineId: string): Promise<Freed> {
-  const freed = await removeExtents(refs, segments, timelineId, -1);
-  await refs.transaction(() => {
-    refs.timeline.remove(timelineId);
-    refs.lease.remove(timelineId);
-  });
-  return freed;
+  return free(refs, segments, () => dropTimeline(refs, timelineId));
 }
 
 /**
@@ -29,12 +24,64 @@ export async function collectGarbage(
   pinned: Iterable<ChainPoint>,
   isExpired: (deadline: bigint) => boolean,
 ): Promise<Freed> {
+  return free(refs, segments, () => {
+    const needed = findNeeded(refs, pinned, isExpired);
+    return Array.from(refs.timeline.entries()).flatMap(([key]) => {
+      const timelineId = String(key);
+      const lastSeq = needed.get(timelineId);
+      return lastSeq === undefined ? dropTimeline(refs, timelineId) : dropExtents(refs, timelineId, lastSeq);
+    });
+  });
+}
+
+/** Deletes segments that no timeline has, such as those whose deletion a crash cut short. */
+export async function removeOrphans(refs: Refs, segments: SegmentStore): Promise<void> {
+  const owned = new Set(Array.from(refs.extent.getRange(), ({ value }) => value));
+  const ids = Array.from(refs.segment.entries(), ([key]) => String(key));
+  await deleteSegments(
+    refs,
+    segments,
+    ids.filter((id) => !owned.has(id)),
+  );
+}
+
+/**
+ * What is freed is chosen and taken out of the timelines in one transaction, so that no session can come to build on it
+ * meanwhile. Then the files go, and last their entries: after a crash in between they are found as orphans.
+ */
+async function free(refs: Refs, segments: SegmentStore, drop: () => string[]): Promise<Freed> {
+  let ids: string[] = [];
+  await refs.transaction(() => {
+    ids = drop();
+  });
+  return deleteSegments(refs, segments, ids);
+}
+
+async function deleteSegments(refs: Refs, segments: SegmentStore, ids: readonly string[]): Promise<Freed> {
+  if (ids.length === 0) return { segments: 0, bytes: 0 };
+  let bytes = 0;
+  for (const id of ids) {
+    bytes += Number(refs.segment.get(id)?.durableLength ?? 0n);
+    await segments.delete(id);
+  }
+  await refs.transaction(() => {
+    for (const id of ids) refs.segment.remove(id);
+  });
+  return { segments: ids.length, bytes };
+}
+
+/** Number of the last frame that is reached of each timeline. Ends the leases that have run out. */
+function findNeeded(
+  refs: Refs,
+  pinned: Iterable<ChainPoint>,
+  isExpired: (deadline: bigint) => boolean,
+): Map<string, number> {
   const roots: ChainPoint[] = [...pinned];
   for (const [, { timelineId, seq, lsn }] of refs.branch.entries()) {
     roots.push({ timelineId: Buffer.from(timelineId).toString("hex"), seq: Number(seq), lsn });
   }
   for (const [key, { deadline }] of Array.from(refs.lease.entries())) {
-    if (deadline !== 0n && isExpired(deadline)) await refs.transaction(() => refs.lease.remove(key));
+    if (deadline !== 0n && isExpired(deadline)) refs.lease.remove(key);
     else roots.push({ timelineId: String(key), seq: Number.MAX_SAFE_INTEGER, lsn: 0n });
   }
   const needed = new Map<string, number>();
@@ -43,40 +90,19 @@ export async function collectGarbage(
       needed.set(timelineId, Math.max(needed.get(timelineId) ?? -1, lastSeq));
     }
   }
-  const freed = { segments: 0, bytes: 0 };
-  for (const [key] of Array.from(refs.timeline.entries())) {
-    const timelineId = String(key);
-    const lastSeq = needed.get(timelineId);
-    const { segments: count, bytes } =
-      lastSeq === undefined
-        ? await removeTimeline(refs, segments, timelineId)
-        : await removeExtents(refs, segments, timelineId, lastSeq);
-    freed.segments += count;
-    freed.bytes += bytes;
-  }
-  return freed;
+  return needed;
 }
 
-/** Deletes the segments of a timeline that begin behind frame `lastSeq`. */
-async function removeExtents(
-  refs: Refs,
-  segments: SegmentStore,
-  timelineId: string,
-  lastSeq: number,
-): Promise<Freed> {
+function dropTimeline(refs: Refs, timelineId: string): string[] {
+  const ids = dropExtents(refs, timelineId, -1);
+  refs.timeline.remove(timelineId);
+  refs.lease.remove(timelineId);
+  return ids;
+}
+
+/** Takes the segments that begin behind frame `lastSeq` out of a timeline, and returns them. */
+function dropExtents(refs: Refs, timelineId: string, lastSeq: number): string[] {
   const extents = timelineExtents(refs, timelineId).filter(({ firstSeq }) => firstSeq > lastSeq);
-  let bytes = 0;
-  for (const { segmentId } of extents) {
-    bytes += Number(refs.segment.get(segmentId)?.durableLength ?? 0n);
-    await segments.delete(segmentId);
-  }
-  if (extents.length > 0) {
-    await refs.transaction(() => {
-      for (const { firstSeq, segmentId } of extents) {
-        refs.extent.removeSync([timelineId, firstSeq]);
-        refs.segment.remove(segmentId);
-      }
-    });
-  }
-  return { segments: extents.length, bytes };
+  for (const { firstSeq } of extents) refs.extent.removeSync([timelineId, firstSeq]);
+  return extents.map(({ segmentId }) => segmentId);
 }

@@ -3,7 +3,7 @@ import { LeaseSchema, SegmentInfoSchema, SegmentState } from "../../gen/neon/sto
 import { timelineExtents } from "./chain.js";
 import { decodeFrame } from "./frame.js";
 import { LEASE_SECONDS } from "./frame-appender.js";
-import { removeTimeline } from "./garbage.js";
+import { removeOrphans, removeTimeline } from "./garbage.js";
 import type { Refs } from "./refs.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { SegmentStore } from "./segment-store.js";
@@ -13,6 +13,7 @@ import type { SegmentStore } from "./segment-store.js";
  * their durable length and kept under a lease, the rest is deleted.
  */
 export async function recover(refs: Refs, segments: SegmentStore): Promise<void> {
+  await removeOrphans(refs, segments);
   for (const [key, lease] of Array.from(refs.lease.entries())) {
     if (lease.deadline !== 0n) continue;
     const timelineId = String(key);

@@ -1,3 +1,5 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Message } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -8,6 +10,7 @@ import {
   SegmentInfoSchema,
   TimelineInfoSchema,
 } from "../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../errors.js";
 
 /**
  * The store's refs and index in one LMDB environment. Branches are authoritative; the rest can be rebuilt from segments.
@@ -39,6 +42,7 @@ export class Refs {
 
   /** Opens the environment in `directory`. LMDB is no lock: the caller must be the only process. */
   static open(directory: string): Refs {
+    assertRoom(directory);
     return new Refs(open({ path: directory, overlappingSync: false, maxDbs: 8 }));
   }
 
@@ -54,6 +58,21 @@ export class Refs {
 
   #table<T extends Message>(schema: GenMessage<T>, name: string): Table<T> {
     return new Table(this.#root.openDB({ name, encoding: "binary" }), schema);
+  }
+}
+
+/** What LMDB may write on opening, in bytes: its lock table, its meta pages and the first pages of each database. */
+const OPENING_BYTES = 128 * 1024;
+
+/** Throws 53100 if the disk is full: LMDB writes through memory maps, where a full disk ends the process (SIGBUS). */
+function assertRoom(directory: string): void {
+  const path = join(directory, "room");
+  try {
+    writeFileSync(path, Buffer.alloc(OPENING_BYTES), { mode: 0o600 });
+  } catch (error) {
+    throw NeonError.from(error);
+  } finally {
+    rmSync(path, { force: true });
   }
 }
 

@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { NeonError } from "../errors.js";
 
 /** A segment being written by one session. */
 export interface OpenSegment {
@@ -54,7 +55,7 @@ export class FileSegmentStore implements SegmentStore {
   }
 
   async read(id: string, offset: number, length: number): Promise<Buffer> {
-    const file = await open(this.#path(id), "r");
+    const file = await open(this.#path(id), "r").catch((error) => missing(id, error));
     try {
       const buffer = Buffer.allocUnsafeSlow(length);
       let filled = 0;
@@ -70,7 +71,7 @@ export class FileSegmentStore implements SegmentStore {
   }
 
   async length(id: string): Promise<number> {
-    return (await stat(this.#path(id))).size;
+    return (await stat(this.#path(id)).catch((error) => missing(id, error))).size;
   }
 
   async list(): Promise<string[]> {
@@ -131,6 +132,11 @@ class FileSegment implements OpenSegment {
   async close(): Promise<void> {
     await this.#file.close();
   }
+}
+
+function missing(id: string, error: NodeJS.ErrnoException): never {
+  if (error.code !== "ENOENT") throw error;
+  throw new NeonError("data_corrupted", `segment ${id} is missing`, { party: "source", cause: error });
 }
 
 function dropBytes(buffers: Buffer[], count: number): Buffer[] {

@@ -135,8 +135,14 @@ export class Store {
 
   /** Creates a branch at a frame and LSN of another one's history. Copies nothing. Throws 42710 if the name is taken. */
   async forkBranch(name: string, source: Branch, head: Head): Promise<Branch> {
-    const base = await this.baseAt({ ...pointOf(source), seq: head.seq, lsn: head.lsn });
-    await this.move({ name, expected: undefined, head, frames: base, keepOld: false });
+    const point = { ...pointOf(source), seq: head.seq, lsn: head.lsn };
+    const release = this.pin(point);
+    try {
+      const frames = await this.baseAt(point);
+      await this.move({ name, expected: undefined, head, frames, keepOld: false });
+    } finally {
+      release();
+    }
     return this.requireBranch(name);
   }
 

@@ -12,7 +12,7 @@ const WRONG: [title: string, words: string[], message: RegExp][] = [
   ["half a command", ["branch"], /branch needs one of: list, show/],
   ["a missing argument", ["push", "main"], /too few arguments: 1 given, 2 needed/],
   ["a superfluous argument", ["push", "main", "cloud", "now"], /unknown argument: now/],
-  ["an unknown option", ["push", "main", "cloud", "--force"], /unknown argument: force/],
+  ["an unknown option", ["push", "main", "cloud", "--xyzzy"], /unknown argument: xyzzy/],
   ["an option without its value", ["-C"], /option C needs a value/],
   ["a destination without an origin", ["push", "main", ":other"], /origin or origin:branch/],
   ["a destination without a branch", ["push", "main", "cloud:"], /origin or origin:branch/],

@@ -23,9 +23,12 @@ withPsql("psql prints branch_list as a table", async (t) => {
   const lines = stdout.split("\n");
   t.deepEqual(
     lines[0].split("|").map((name) => name.trim()),
-    ["name", "head_lsn", "head_digest", "head_seq", "timeline_id", "bytes"],
+    ["name", "head_lsn", "head_digest", "head_seq", "timeline_id", "bytes", "own_bytes", "parent"],
   );
-  t.regex(lines[2], /^ main +\| 0\/[0-9A-F]+ +\| \\x[0-9a-f]{64} \| +5 \| \\x[0-9a-f]{32} \| +\d+$/);
+  t.regex(
+    lines[2],
+    /^ main +\| 0\/[0-9A-F]+ +\| \\x[0-9a-f]{64} \| +5 \| \\x[0-9a-f]{32} \| +\d+ \| +\d+ \| *$/,
+  );
   t.regex(lines[3], /^ other /);
   t.is(lines[4], "(2 rows)");
 });
@@ -65,11 +68,22 @@ withPsql("psql lists the commands with their usage", async (t) => {
   t.teardown(remove);
   const { stdout } = await runPsql(psql as string, uri, "command_list", "-A", "-t");
   t.deepEqual(stdout.trim().split("\n"), [
-    "branch_list|branch_list",
+    "branch_list|branch_list [uri=…]",
     "branch_show|branch_show <branch>",
-    "branch_push|branch_push <branch> <timeline_id>",
-    "perform_push|perform_push <branch> <uri> [destination_branch=…] [progress=…]",
-    "perform_import|perform_import <branch> <uri> [progress=…]",
+    "branch_push|branch_push <branch> <timeline_id> [force=…] [expected=…]",
+    "branch_pull|branch_pull <branch> <timeline_id>",
+    "branch_create|branch_create <name> <source> [lsn=…]",
+    "branch_rename|branch_rename <name> <new_name>",
+    "branch_delete|branch_delete <name>",
+    "branch_log|branch_log <branch> [max_count=…]",
+    "branch_verify|branch_verify [branch=…] [progress=…]",
+    "collect_garbage|collect_garbage [all=…]",
+    "user_add|user_add <name> <verifier>",
+    "user_list|user_list",
+    "user_remove|user_remove <name>",
+    "perform_push|perform_push <branch> <uri> [destination_branch=…] [progress=…] [force=…] [expected=…] [dry_run=…] [bwlimit=…] [follow=…]",
+    "perform_pull|perform_pull <branch> <uri> [source_branch=…] [progress=…] [force=…] [expected=…] [dry_run=…] [bwlimit=…]",
+    "perform_import|perform_import <branch> <uri> [progress=…] [follow=…] [no_slot=…]",
     "perform_export|perform_export <branch> <directory> [keep_config=…] [progress=…]",
     "origin_add|origin_add <name> <uri>",
     "origin_list|origin_list",

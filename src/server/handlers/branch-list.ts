@@ -1,17 +1,36 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  BranchListRequest,
-  BranchListResponseSchema,
+import {
+  type BranchListRequest,
+  type BranchListResponseSchema,
+  PageServerService,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { toHeadMessage } from "../../sync/head-message.js";
+import { callStream } from "../call.js";
 import type { Context } from "../context.js";
+import { connectRemote } from "../remote.js";
 
-/** branch_list: a row a branch. */
-export async function* branchList(
-  _request: BranchListRequest,
-  { store }: Context,
-): AsyncGenerator<MessageInitShape<typeof BranchListResponseSchema>> {
-  for (const { name, head, timelineId, bytes } of store.listBranches()) {
-    yield { name, head: toHeadMessage(head), timelineId, bytes: BigInt(bytes) };
+type Row = MessageInitShape<typeof BranchListResponseSchema>;
+
+/** branch_list: a row a branch, of this page server or of another one. */
+export async function* branchList({ uri }: BranchListRequest, context: Context): AsyncGenerator<Row> {
+  if (uri !== undefined) return yield* listRemote(uri, context);
+  for (const { name, head, timelineId, bytes, ownBytes, parent } of context.store.listBranches()) {
+    yield {
+      name,
+      head: toHeadMessage(head),
+      timelineId,
+      bytes: BigInt(bytes),
+      ownBytes: BigInt(ownBytes),
+      ...(parent !== undefined && { parent }),
+    };
+  }
+}
+
+async function* listRemote(uri: string, { directory, signal }: Context): AsyncGenerator<Row> {
+  const connection = await connectRemote(directory, uri, signal);
+  try {
+    yield* await callStream(connection, PageServerService.method.branchList, {}, { signal });
+  } finally {
+    await connection.close();
   }
 }

@@ -1,0 +1,30 @@
+import type { BranchVerifyResponse } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { formatLsn } from "../../lsn.js";
+import { callAndPrintAll } from "../call-and-print.js";
+import { formatBytes, formatCount } from "../format.js";
+import type { Command } from "../global-arguments.js";
+
+/** `neon verify`: exit status 1 if anything is bad. */
+export const verifyCommand: Command<{ branch: string | undefined }> = {
+  command: "verify [branch]",
+  describe: "Check every byte of a branch, or of all",
+  builder: (yargs) =>
+    yargs.positional("branch", { type: "string", describe: "The branch; all if not given" }),
+  handler: async (args) => {
+    await callAndPrintAll(args, "branchVerify", { branch: args.branch }, (results) => {
+      if (results.some(({ ok }) => !ok)) process.exitCode = 1;
+      return results.map(describe).join("\n");
+    });
+  },
+};
+
+function describe(result: BranchVerifyResponse): string {
+  const { branch, frames, bytes, pages, savedLsn } = result;
+  const checked = `${formatCount(frames, "frame")}, ${formatBytes(bytes)}, ${formatCount(pages, "page checksum")}`;
+  if (result.ok) return `${branch}: ok (${checked})`;
+  const saved =
+    savedLsn === undefined
+      ? "nothing of it can be saved here; push it again from another page server that has it"
+      : `what is before can be saved: neon branch create NAME ${branch}@${formatLsn(savedLsn)}`;
+  return `${branch}: BAD at frame ${result.badFrame}: ${result.error}\n  ${saved}`;
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import type { ChainWriter } from "../../src/timeline/chain-writer.js";
+import type { RecordInit } from "../../src/timeline/record-batch.js";
+import type { Branch, Store } from "../../src/timeline/store.js";
+import { WalBuilder } from "../postgres/wal/wal-builder.js";
+
+const SEGMENT = 1024 * 1024;
+const START = 0x1230_0000n;
+
+/** WAL that is being made, and how much of it is in frames. */
+export interface WalChain {
+  readonly wal: WalBuilder;
+  stored: bigint;
+}
+
+/** A commit record whose transaction ended at a time in milliseconds since 1970. */
+export function commitAt(milliseconds: number, prepared = false) {
+  const data = Buffer.alloc(8);
+  data.writeBigInt64LE((BigInt(milliseconds) - 946_684_800_000n) * 1000n);
+  return { rmid: 1, info: prepared ? 0x30 : 0, xid: 700, body: Buffer.concat([Buffer.of(255, 8), data]) };
+}
+
+/** A record of `length` bytes of no meaning. */
+export function filler(length: number) {
+  return { rmid: 10, info: 0, body: randomBytes(length) };
+}
+
+/** Appends the WAL that is in no frame yet, as one frame that ends with the last record. */
+export async function storeWal(
+  writer: ChainWriter,
+  chain: WalChain,
+  ...markers: RecordInit[]
+): Promise<void> {
+  const { wal, stored } = chain;
+  const data = wal.bytes.subarray(Number(stored - wal.startLsn));
+  const value = { postgresTimelineId: 1, startLsn: stored, data };
+  await writer.append(FrameKind.WAL, stored, wal.lsn, [{ record: { case: "wal", value } }, ...markers]);
+  chain.stored = wal.lsn;
+}
+
+/** Makes a branch as an import does: start, images, WAL, and the consistent point in frame 3, at the head. */
+export async function importedBranch(
+  store: Store,
+  name: string,
+  base: RecordInit[] = [],
+): Promise<{ branch: Branch; chain: WalChain }> {
+  const writer = await store.beginChain();
+  const wal = new WalBuilder(START, SEGMENT);
+  const chain = { wal, stored: START };
+  const start = {
+    importId: randomBytes(16),
+    systemIdentifier: wal.systemIdentifier,
+    serverVersionNum: 150018,
+    postgresTimelineId: 1,
+    backupStartLsn: START + 40n,
+    walStartLsn: START,
+    blockSize: 8192,
+    walSegmentSize: SEGMENT,
+  };
+  await writer.append(FrameKind.START, START, START, [{ record: { case: "start", value: start } }]);
+  await writer.append(FrameKind.BASE, START, START, base);
+  wal.record(filler(50));
+  await storeWal(writer, chain);
+  wal.record(filler(50));
+  const { end: backupStopLsn } = wal.record(filler(100));
+  await storeWal(writer, chain, {
+    record: { case: "consistentPoint", value: { backupStopLsn, postgresTimelineId: 1 } },
+  });
+  return { branch: await store.createBranch(name, writer), chain };
+}
+
+/** Appends frames of one filler record each to a branch, in a session of its own. Returns the branch. */
+export async function growBranch(
+  store: Store,
+  branch: Branch,
+  chain: WalChain,
+  frames: number,
+  length = 300,
+): Promise<Branch> {
+  const writer = await store.beginChain(branch);
+  for (let i = 0; i < frames; i++) {
+    chain.wal.record(filler(length));
+    await storeWal(writer, chain);
+  }
+  return store.advanceBranch(branch.name, branch.head, writer);
+}
+
+/** A copy of the WAL so far, for another history that goes on from `lsn`, the end of its last record before that. */
+export function forkWal({ wal }: WalChain, lsn: bigint): WalChain {
+  return { wal: wal.forkAt(lsn), stored: lsn };
+}

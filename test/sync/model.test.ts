@@ -1,0 +1,94 @@
+import test from "ava";
+import fc from "fast-check";
+import { type Operation, operation } from "./model/operations.js";
+import { runTransfer } from "./model/transfer.js";
+import {
+  appendToBranch,
+  assertPlace,
+  forkBranch,
+  importBranch,
+  makePlace,
+  type Place,
+} from "./model/world.js";
+
+/** MODEL_RUNS and MODEL_SEED in the environment make it longer, or run again what has failed. */
+const RUNS = Number(process.env.MODEL_RUNS ?? 40);
+/** When to stop looking for a shorter failure, or on a slow machine for any. */
+const MOST_MS = 60_000 + RUNS * 2000;
+
+async function run(places: readonly Place[], step: Operation): Promise<void> {
+  if (step.kind === "transfer") {
+    const [from, to] = [places[step.from], places[step.to]];
+    const branch = pick(from, step.branch);
+    if (branch !== undefined) await runTransfer(from, to, branch, step);
+    return;
+  }
+  const place = places[step.server];
+  const { store } = place.files;
+  if (step.kind === "import") {
+    if (place.branches.has(step.name)) return;
+    return importBranch(place, step.name, BigInt(step.cluster), step.lengths);
+  }
+  if (step.kind === "reopen") return place.files.reopen();
+  if (step.kind === "gc") {
+    await store.collectGarbage(step.all);
+    if (step.all) place.acknowledged.clear();
+    return;
+  }
+  const branch = pick(place, step.branch);
+  if (branch === undefined) return;
+  const history = place.branches.get(branch);
+  if (history === undefined) return;
+  switch (step.kind) {
+    case "append":
+      return appendToBranch(place, branch, step.lengths);
+    case "fork":
+      if (place.branches.has(step.name)) return;
+      return forkBranch(place, branch, 1 + (step.place % history.units.length), step.name);
+    case "delete":
+      await store.deleteBranch(branch);
+      place.branches.delete(branch);
+      return;
+    case "rename":
+      if (place.branches.has(step.name)) return;
+      await store.renameBranch(branch, step.name);
+      place.branches.delete(branch);
+      place.branches.set(step.name, history);
+  }
+}
+
+/** The name of a branch at a server, if it has any. */
+function pick({ branches }: Place, number: number): string | undefined {
+  const names = [...branches.keys()].sort();
+  return names[number % names.length];
+}
+
+test("whatever three servers do, and wherever a connection breaks, their branches are the model's", async (t) => {
+  t.timeout(3_600_000);
+  const property = fc.asyncProperty(fc.array(operation, { minLength: 10, maxLength: 60, size: "max" }), async (steps) => {
+    const places: Place[] = [];
+    try {
+      for (let i = 0; i < 3; i++) places.push(await makePlace());
+      for (const step of steps) {
+        await run(places, step);
+        for (const place of places) await assertPlace(place);
+      }
+      for (const place of places) {
+        await place.files.store.collectGarbage(true);
+        await place.files.reopen();
+        await assertPlace(place);
+      }
+    } finally {
+      for (const place of places) await place.remove();
+    }
+  });
+  const seed = process.env.MODEL_SEED;
+  const result = await fc.check(property, {
+    numRuns: RUNS,
+    interruptAfterTimeLimit: MOST_MS,
+    markInterruptAsFailure: false,
+    ...(seed !== undefined && { seed: Number(seed) }),
+  });
+  if (result.failed) t.fail(`${(result.errorInstance as Error).stack}\n${fc.defaultReportMessage(result)}`);
+  else t.pass();
+});
