@@ -4,6 +4,7 @@
  * Codes are SQLSTATEs (manual: Appendix A), so that libpq clients, CI scripts and our own CLI judge a failure by the
  * same five characters.
  */
+import { getSystemErrorName } from "node:util";
 
 /** SQLSTATEs that neon raises. The names are those of the manual's Appendix A. */
 export const SQLSTATE = {
@@ -89,18 +90,27 @@ export class NeonError extends Error {
     if (!(thrown instanceof Error)) return new NeonError("internal_error", String(thrown));
     if (thrown.name === "AbortError") return new NeonError("query_canceled", "canceled", { cause: thrown });
     const { code, path } = thrown as NodeJS.ErrnoException;
-    const known = code === undefined ? undefined : OS_ERRORS[code];
+    const known = OS_ERRORS[errorName(code) ?? ""];
     if (known === undefined) return new NeonError("internal_error", thrown.message, { cause: thrown });
     const where = path === undefined ? "" : ` (${path})`;
     return new NeonError(known.code, `${known.text}${where}`, { hint: known.hint, cause: thrown });
   }
 }
 
+/** LMDB gives the operating system's number where Node gives its name; LMDB's own numbers are negative. */
+function errorName(code: string | number | undefined): string | undefined {
+  return typeof code === "number" && code > 0 ? getSystemErrorName(-code) : code?.toString();
+}
+
 const OS_ERRORS: Record<string, { code: ErrorCode; text: string; hint?: string }> = {
   ENOSPC: { code: "disk_full", text: "No space left on device", hint: "Free some space and try again." },
   EDQUOT: { code: "disk_full", text: "Disk quota exceeded", hint: "Free some space and try again." },
-  EFBIG: { code: "disk_full", text: "File size limit exceeded" },
-  EIO: { code: "io_error", text: "Input/output error" },
+  EFBIG: { code: "disk_full", text: "File size limit exceeded", hint: "Raise the limit: ulimit -f." },
+  EIO: {
+    code: "io_error",
+    text: "Input/output error",
+    hint: "The disk may be full or failing; the system's log may say which.",
+  },
   EROFS: { code: "io_error", text: "Read-only file system" },
   ENOENT: { code: "undefined_file", text: "No such file or directory" },
   ENOTDIR: { code: "undefined_file", text: "Not a directory" },
@@ -116,7 +126,11 @@ const OS_ERRORS: Record<string, { code: ErrorCode; text: string; hint?: string }
     text: "Connection refused",
     hint: "Is the server running there, and listening on that address and port?",
   },
-  ENOTFOUND: { code: "sqlclient_unable_to_establish_sqlconnection", text: "Host name not found" },
+  ENOTFOUND: {
+    code: "sqlclient_unable_to_establish_sqlconnection",
+    text: "Host name not found",
+    hint: "Is the name of the host written correctly?",
+  },
   EAI_AGAIN: {
     code: "sqlclient_unable_to_establish_sqlconnection",
     text: "Host name could not be looked up",

@@ -8,6 +8,7 @@ export function changeDirectory(directory: string | undefined): void {
   } catch (error) {
     const { code, message } = NeonError.from(error);
     throw new NeonError(code, `cannot change to "${directory}": ${message.replace(/ \(.*\)$/, "")}`, {
+      hint: "-C takes a directory that exists; mkdir makes one.",
       cause: error,
     });
   }

@@ -14,7 +14,7 @@ export function isConnectionUri(text: string): boolean {
 export function assertConnectionUri(text: string): void {
   if (isConnectionUri(text)) return;
   throw new NeonError("invalid_parameter_value", "the connection URI is not well formed", {
-    hint: "Write postgresql://[user[:password]@]host[:port]/[database][?parameter=value], special characters of a password as %XX.",
+    hint: "Write postgresql://user@host:port/; a password stands behind the user and a colon, its special characters as %XX.",
   });
 }
 
@@ -33,7 +33,7 @@ export function withoutPassword(uri: string): string {
  */
 export function maskPasswords(text: string): string {
   return text
-    .replace(/(postgres(?:ql)?:\/\/)[^\s"'`]*@/gi, "$1***@")
+    .replace(/(postgres(?:ql)?:\/\/)[^\s"'`:@/]*[:@/][^\s"'`]*@/gi, "$1***@")
     .replace(/(?<!\/\/)\b([^\s"'`:/@]+):[^\s"'`@/][^\s"'`@]*@/g, "$1:***@")
     .replace(/\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&"'`]+)/gi, "$1=***");
 }

@@ -35,11 +35,12 @@ export async function resolveDestination(directory: string, destination: string)
   return uri;
 }
 
-/** The error for an origin that is not there. */
-export function unknownOrigin(name: string): NeonError {
-  return new NeonError("undefined_object", `origin "${name}" does not exist`, {
-    hint: `Name it first: neon origin add ${name} postgresql://host:port/`,
-  });
+/** The error for an origin that is not there. The hint is for who wants to use it, unless given. */
+export function unknownOrigin(
+  name: string,
+  hint = `Name it first: neon origin add ${name} postgresql://host:port/`,
+): NeonError {
+  return new NeonError("undefined_object", `origin "${name}" does not exist`, { hint });
 }
 
 function isOriginName(name: string): boolean {

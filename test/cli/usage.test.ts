@@ -68,7 +68,7 @@ test.serial(
     }
     const missing = await neon(elsewhere, "-C", "nowhere", "status");
     t.is(missing.status, 1);
-    t.regex(missing.stderr, /^neon: cannot change to "nowhere": No such file or directory\n/);
+    t.regex(missing.stderr, /^neon: cannot change to "nowhere": No such file or directory\nhint: /);
   },
 );
 
@@ -103,7 +103,9 @@ test.serial("origins are added, listed without passwords, and removed", async (t
   t.deepEqual(JSON.parse((await neon(directory, "origin", "remove", "cloud", "--json")).stdout), {
     name: "cloud",
   });
-  t.is((await neon(directory, "origin", "remove", "cloud")).status, 1);
+  const gone = await neon(directory, "origin", "remove", "cloud");
+  t.is(gone.status, 1);
+  t.regex(gone.stderr, /\nhint: neon origin list /);
 });
 
 test.serial(

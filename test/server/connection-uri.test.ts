@@ -1,4 +1,5 @@
 import test from "ava";
+import { NeonError } from "../../src/errors.js";
 import { assertConnectionUri, maskPasswords, withoutPassword } from "../../src/server/connection-uri.js";
 
 const STRIPPED: [uri: string, expected: string][] = [
@@ -48,6 +49,8 @@ const TEXTS = [
   "postgresql://h/?sslpassword=hunter2&x=y",
   'branch "u:hunter2@h" does not exist',
   "u:hun/hunter2@h",
+  "postgresql://u@hunter2@h/",
+  "postgresql://u/hunter2@h/",
 ];
 
 for (const text of TEXTS) {
@@ -57,6 +60,12 @@ for (const text of TEXTS) {
   });
 }
 
+test("the hint for a malformed URI can be read after masking", (t) => {
+  const error = t.throws<NeonError>(() => assertConnectionUri("cloud"), { instanceOf: NeonError });
+  t.truthy(error?.hint);
+  t.is(maskPasswords(error?.hint ?? ""), error?.hint ?? "");
+});
+
 test("text without credentials stays as it is", (t) => {
   const text = "cannot reach postgresql://h:6400/ as user@example.com: no password given";
   t.is(
@@ -65,4 +74,5 @@ test("text without credentials stays as it is", (t) => {
   );
   t.is(maskPasswords("cannot reach postgresql://h:6400/"), "cannot reach postgresql://h:6400/");
   t.true(maskPasswords(text).includes("as user@example.com"));
+  t.is(maskPasswords("postgresql://user@h:6400/"), "postgresql://user@h:6400/");
 });

@@ -14,7 +14,7 @@ export async function originRemove(
 ): Promise<MessageInitShape<typeof OriginRemoveResponseSchema>> {
   assertOriginName(name);
   const change = (origins: Map<string, string>) => {
-    if (!origins.delete(name)) throw unknownOrigin(name);
+    if (!origins.delete(name)) throw unknownOrigin(name, "neon origin list shows the origins.");
   };
   await configChanges.run(() => changeOrigins(directory, change));
   return { name };
