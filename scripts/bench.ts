@@ -6,6 +6,7 @@ import { watchPeakMemory } from "./bench/peak-memory.js";
 import { installedPeers } from "./bench/peers.js";
 import { atMost, type BenchCase, formatTable, median, timesAsFast } from "./bench/report.js";
 import { runProgram } from "./bench/run-program.js";
+import { runSyncCases } from "./bench/sync-cases.js";
 import { type PageServerProcess, startPageServer } from "./support/neon.js";
 import { createPostgres, type TestPostgres } from "./support/postgres.js";
 import { createTemporaryDirectory } from "./support/temporary-directory.js";
@@ -61,7 +62,7 @@ async function bench(): Promise<void> {
   const [localPeak, remotePeak] = ends.map((end) => end());
   peaks.local = (localPeak ?? Number.NaN) / 1e6;
   peaks.remote = (remotePeak ?? Number.NaN) / 1e6;
-  const cases = results();
+  const cases = [...results(), ...(await runSyncCases(home.path, note))];
   if (values.json) for (const line of cases) console.log(JSON.stringify(line));
   else console.log(`\n${formatTable(cases)}`);
 }

@@ -1,4 +1,8 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free-port.js";
 import { guard } from "./guard.js";
@@ -34,13 +38,23 @@ export interface PageServerProcess {
   readonly uri: string;
   neon(...words: string[]): Promise<string>;
   stop(): Promise<void>;
+  /** Ends it as kill -9 does; {@link startPageServer} starts it again. */
+  kill(): Promise<void>;
 }
 
-/** Makes a repository in `directory` and starts its page server, which is ended when this process ends. */
+/** Makes a repository in `directory`, which is made too if needed, with a free port of its own. */
+export async function initRepository(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await neon(directory, "init", "--listen", `127.0.0.1:${await freePort()}`);
+}
+
+/**
+ * Starts the page server of the repository in `directory`, which is made if it is not there. The server is ended when
+ * this process ends.
+ */
 export async function startPageServer(directory: string): Promise<PageServerProcess> {
-  const listen = `127.0.0.1:${await freePort()}`;
-  await neon(directory, "init", "--listen", listen);
-  const { pid } = JSON.parse(await neon(directory, "start", "--json"));
+  if (!existsSync(join(directory, ".neon"))) await initRepository(directory);
+  const { pid, listen } = JSON.parse(await neon(directory, "start", "--json"));
   const release = guard('kill -INT "$1"; sleep 1; kill -KILL "$1"', String(pid));
   return {
     directory,
@@ -51,5 +65,18 @@ export async function startPageServer(directory: string): Promise<PageServerProc
       await neon(directory, "stop");
       release();
     },
+    async kill() {
+      process.kill(pid, "SIGKILL");
+      while (isAlive(pid)) await sleep(10);
+      release();
+    },
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

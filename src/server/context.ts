@@ -16,6 +16,8 @@ export interface ServerContext {
   /** Changes of config.toml, one at a time. */
   readonly configChanges: SerialQueue;
   readonly startedAt: Date;
+  /** Aborts when the page server begins to end: what goes on by itself (`follow`) comes to its end then. */
+  readonly closing: AbortSignal;
   /** host:port of the TCP listener; undefined if there is none. */
   readonly listenAddress: string | undefined;
 }

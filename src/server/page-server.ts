@@ -33,6 +33,7 @@ export class PageServer {
   /** What commands share once the store is open; they wait for it. */
   readonly #shared: Promise<Omit<ServerContext, "listenAddress">>;
   readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
   #provide: (store: Store | Promise<never>) => void = () => {};
   #store: Store | undefined;
   #listener: Listener | undefined;
@@ -45,7 +46,12 @@ export class PageServer {
     const opened = new Promise<Store>((resolve) => {
       this.#provide = resolve;
     });
-    const fixed = { claims: new BranchClaims(), configChanges: new SerialQueue(), startedAt: new Date() };
+    const fixed = {
+      claims: new BranchClaims(),
+      configChanges: new SerialQueue(),
+      startedAt: new Date(),
+      closing: this.#closing.signal,
+    };
     this.#shared = opened.then((store) => ({ ...fixed, directory, store, log }));
     this.#shared.catch(() => {}); // whoever waits for it is told
   }
@@ -84,7 +90,7 @@ export class PageServer {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  /** Stops accepting, lets running commands come to their end, and gives the repository back. */
+  /** Stops accepting, lets running commands come to their end (`follow` ends at once), and gives the repository back. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -120,6 +126,7 @@ export class PageServer {
   }
 
   async #shutDown(): Promise<void> {
+    this.#closing.abort(new NeonError("admin_shutdown", "the page server is stopping", { retryable: true }));
     await this.#listener?.close();
     await this.#listener?.drain();
     // A command whose client is gone can still be tidying up, and needs the store for it.

@@ -139,7 +139,7 @@ const REFUSED: [command: string, sqlstate: string][] = [
   ["perform_push main postgresql://a@b@c/", "22023"],
   ["perform_push main none destination_branch=a..b", "42602"],
   ["perform_push main postgresql://127.0.0.1:1/", "08001"],
-  ["perform_import main postgresql://127.0.0.1:1/", "42710"],
+  ["perform_import main postgresql://127.0.0.1:1/", "08001"],
   ["perform_import new cloud", "22023"],
   ["perform_import new postgresql://127.0.0.1:1/ progress=perhaps", "22023"],
   ["perform_export main relative/path", "22023"],

@@ -14,7 +14,7 @@ import { secondsSince } from "./seconds-since.js";
 /** perform_import: makes a branch of a running Postgres, or appends what that has written since to one that exists. */
 export async function performImport(
   { branch: name, uri, follow = false, noSlot = false }: PerformImportRequest,
-  { directory, store, claims, signal, progress, log }: Context,
+  { directory, store, claims, signal, closing, progress, log }: Context,
 ): Promise<MessageInitShape<typeof PerformImportResponseSchema>> {
   const begin = performance.now();
   assertConnectionUri(uri);
@@ -27,7 +27,7 @@ export async function performImport(
       uri,
       follow,
       slot: noSlot ? undefined : followSlotName(directory, name),
-      signal,
+      signal: follow ? AbortSignal.any([signal, closing]) : signal,
       log,
       onProgress: (step) => progress(progressMessage(step)),
     }),

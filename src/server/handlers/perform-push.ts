@@ -21,18 +21,18 @@ export async function performPush(
   context: Context,
 ): Promise<MessageInitShape<typeof PerformPushResponseSchema>> {
   const { branch, destinationBranch = branch } = request;
-  const { directory, store, signal } = context;
+  const { directory, store, signal, closing } = context;
   store.requireBranch(branch);
   assertBranchName(destinationBranch);
   const begin = performance.now();
   const connection = await connectRemote(directory, request.uri, signal);
   try {
-    let total: Outcome | undefined;
-    const moves = branchMoves(store, branch, signal);
-    for (;;) {
-      const outcome = await pushOnce(connection, { ...request, destinationBranch }, context);
-      total = total === undefined ? outcome : addOutcome(total, outcome);
-      if (request.follow !== true || request.dryRun === true || !(await moves.next())) break;
+    const moves = branchMoves(store, branch, AbortSignal.any([signal, closing]));
+    let total = await pushOnce(connection, { ...request, destinationBranch }, context);
+    while (request.follow === true && request.dryRun !== true && (await moves.next())) {
+      // Only the first of many pushes may overrule what stands there.
+      const next = { ...request, destinationBranch, force: undefined, expected: undefined };
+      total = addOutcome(total, await pushOnce(connection, next, context));
     }
     await connection.close();
     return {
