@@ -56,7 +56,10 @@ function parseStartup(version: number, body: BodyReader): Startup {
     parameters.set(name, body.cstring());
   }
   if (!parameters.get("user")) {
-    throw new NeonError("invalid_authorization_specification", "no PostgreSQL user name specified in startup packet");
+    throw new NeonError(
+      "invalid_authorization_specification",
+      "no PostgreSQL user name specified in startup packet",
+    );
   }
   return { kind: "session", parameters, unknownOptions, newer: (version & 0xffff) > 0 };
 }

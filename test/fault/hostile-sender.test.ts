@@ -89,7 +89,7 @@ const CASES: Record<string, [Buffer, sqlstate: RegExp]> = {
   "a message just above the limit": [copyData(4 * 1024 * 1024 + 1, Buffer.alloc(1000)), /^(08P01|54000)$/],
 };
 
-test("whatever a hostile sender sends, the page server refuses it, keeps nothing and stays small", async (t) => {
+test("whatever a hostile sender sends, the page server refuses it, shows nothing and stays small", async (t) => {
   const directory = await temporaryRepository(t);
   const { pid, port } = await startServer(directory);
   for (const [name, [bytes, sqlstate]] of Object.entries(CASES)) {
@@ -105,6 +105,7 @@ test("whatever a hostile sender sends, the page server refuses it, keeps nothing
     await session.write(
       control({ case: "offer", value: { start: START, head, frames: 2n, bytes: 1000n, locator: [] } }),
     );
+    await session.write(control({ case: "plan", value: { frames: 2n, bytes: 1000n } }));
     await session.writeMessages(Buffer.concat(first.parts));
     await session.writeMessages(bytes);
     const error = await t.throwsAsync<NeonError>(async () => {
@@ -113,7 +114,12 @@ test("whatever a hostile sender sends, the page server refuses it, keeps nothing
     t.regex(error?.sqlstate ?? "", sqlstate, `${name}: ${error?.message}`);
     connection.destroy();
     const left = () => readdir(join(directory, ".neon", "store", "segments"));
-    t.true(await eventually(async () => (await left()).length === 0), name);
+    // What was sound is kept for another attempt, until it is collected.
+    const collected = async () => {
+      await neon(directory, "gc", "--all");
+      return (await left()).length === 0;
+    };
+    t.true(await eventually(collected), name);
     t.is((await neon(directory, "branch", "list", "--json")).stdout, "[]\n", name);
   }
   if (process.platform === "linux") {

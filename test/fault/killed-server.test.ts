@@ -62,8 +62,6 @@ test.serial(
       t.is(status, 1, victim);
       t.is(stdout, "");
       t.regex(JSON.parse(stderr).error.sqlstate, /^(08|57P)/, stderr);
-      // Whoever lives on tidies up by itself; who was killed does so at its next start.
-      if (victim === "sender") t.true(await eventually(async () => (await segments(there)).length === 0));
       await assertHolds(t, there, []);
       await assertHolds(t, here, ["main"]);
       await neon(here, "stop", "--now");
@@ -92,7 +90,6 @@ test.serial("Ctrl-C in the middle of an import and of a push leaves nothing at e
   await proxy.stalled;
   pushing.child.kill("SIGINT");
   t.is((await pushing.outcome).status, 130);
-  t.true(await eventually(async () => (await segments(there)).length === 0));
   await assertHolds(t, there, []);
   await assertHolds(t, here, ["main"]);
 });

@@ -42,7 +42,7 @@ test.serial(
     });
     await work;
     const ended = Date.now();
-    await server.query("select pg_logical_emit_message(true, '', '')");
+    await server.query("set synchronous_commit = on; select pg_logical_emit_message(true, '', '')"); // flushes all before
     const [[lsn]] = (await server.query("select pg_current_wal_flush_lsn()")) as [[string]];
     while ((heads.at(-1)?.lsn ?? 0n) < parseLsn(lsn) - 40n)
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -33,7 +33,9 @@ test("a branch is pushed to an origin, then found up to date, then refused where
   t.is(again.frames, 0n);
   t.deepEqual(again.head, pushed.head);
   const other = { branch: "second", uri: "cloud", destinationBranch: "main" };
-  await t.throwsAsync(call(connection, commands.performPush, other), { code: "object_not_in_prerequisite_state" });
+  await t.throwsAsync(call(connection, commands.performPush, other), {
+    code: "object_not_in_prerequisite_state",
+  });
   const far = await there.connect();
   const shown = await call(far, commands.branchShow, { branch: "main" });
   t.deepEqual(shown.head, (await call(connection, commands.branchShow, { branch: "main" })).head);

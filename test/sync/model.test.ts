@@ -18,10 +18,11 @@ const MOST_MS = 60_000 + RUNS * 2000;
 
 async function run(places: readonly Place[], step: Operation): Promise<void> {
   if (step.kind === "transfer") {
-    const [from, to] = [places[step.from], places[step.to]];
-    const branch = pick(from, step.branch);
-    if (branch !== undefined) await runTransfer(from, to, branch, step);
-    return;
+    const filled = places.filter(({ branches }) => branches.size > 0);
+    if (filled.length === 0) return;
+    const from = filled[step.from % filled.length];
+    const to = places[(places.indexOf(from) + step.distance) % places.length];
+    return runTransfer(from, to, pick(from, step.branch) as string, step);
   }
   const place = places[step.server];
   const { store } = place.files;
@@ -65,23 +66,26 @@ function pick({ branches }: Place, number: number): string | undefined {
 
 test("whatever three servers do, and wherever a connection breaks, their branches are the model's", async (t) => {
   t.timeout(3_600_000);
-  const property = fc.asyncProperty(fc.array(operation, { minLength: 10, maxLength: 60, size: "max" }), async (steps) => {
-    const places: Place[] = [];
-    try {
-      for (let i = 0; i < 3; i++) places.push(await makePlace());
-      for (const step of steps) {
-        await run(places, step);
-        for (const place of places) await assertPlace(place);
+  const property = fc.asyncProperty(
+    fc.array(operation, { minLength: 10, maxLength: 60, size: "max" }),
+    async (steps) => {
+      const places: Place[] = [];
+      try {
+        for (let i = 0; i < 3; i++) places.push(await makePlace());
+        for (const step of steps) {
+          await run(places, step);
+          for (const place of places) await assertPlace(place);
+        }
+        for (const place of places) {
+          await place.files.store.collectGarbage(true);
+          await place.files.reopen();
+          await assertPlace(place);
+        }
+      } finally {
+        for (const place of places) await place.remove();
       }
-      for (const place of places) {
-        await place.files.store.collectGarbage(true);
-        await place.files.reopen();
-        await assertPlace(place);
-      }
-    } finally {
-      for (const place of places) await place.remove();
-    }
-  });
+    },
+  );
   const seed = process.env.MODEL_SEED;
   const result = await fc.check(property, {
     numRuns: RUNS,

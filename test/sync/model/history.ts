@@ -39,7 +39,9 @@ export function walOf({ units }: History): Buffer {
 /** The first `count` units of a history, at least one. */
 export function forkOf(history: History, count: number): History {
   const last = history.frames.findIndex(({ end }) => end >= count);
-  const frames = history.frames.slice(0, last + 1).map(({ digest, end }) => ({ digest, end: Math.min(end, count) }));
+  const frames = history.frames
+    .slice(0, last + 1)
+    .map(({ digest, end }) => ({ digest, end: Math.min(end, count) }));
   return { ...history, units: history.units.slice(0, count), frames };
 }
 

@@ -16,15 +16,25 @@ export type Operation =
 export interface Transfer {
   readonly kind: "transfer";
   readonly way: "push" | "pull";
+  /** One of the servers that have a branch. */
   readonly from: number;
-  readonly to: number;
+  /** How many servers further; 0 is the same one. */
+  readonly distance: number;
   readonly branch: number;
   /** Name at the receiver; undefined: the branch's own. */
   readonly name: string | undefined;
-  readonly mode: "plain" | "force" | "lease" | "stale lease" | "dry run of the sender" | "dry run of the receiver";
+  readonly mode:
+    | "plain"
+    | "force"
+    | "lease"
+    | "stale lease"
+    | "dry run of the sender"
+    | "dry run of the receiver";
   /** Where the connection is cut, and whether the receiver's store goes down in the same moment. */
   readonly cut: Cut | undefined;
   readonly crash: boolean;
+  /** Whether the next attempt follows at once. */
+  readonly again: boolean;
 }
 
 const number = fc.nat(1000);
@@ -39,14 +49,14 @@ const lengths = fc.oneof(
 const cut: fc.Arbitrary<Cut> = fc.record({
   end: fc.constantFrom("dialled" as const, "served" as const),
   direction: fc.constantFrom("read" as const, "write" as const),
-  after: fc.oneof(fc.nat(6), fc.nat(40)),
+  after: fc.oneof({ weight: 4, arbitrary: fc.nat(8) }, { weight: 1, arbitrary: fc.nat(40) }),
 });
 
 const transfer: fc.Arbitrary<Operation> = fc.record({
   kind: fc.constant("transfer" as const),
   way: fc.constantFrom("push" as const, "pull" as const),
   from: server,
-  to: server,
+  distance: fc.constantFrom(1, 2, 1, 2, 0),
   branch: number,
   name: fc.option(name, { nil: undefined }),
   mode: fc.oneof(
@@ -64,6 +74,7 @@ const transfer: fc.Arbitrary<Operation> = fc.record({
   ),
   cut: fc.option(cut, { nil: undefined, freq: 2 }),
   crash: fc.boolean(),
+  again: fc.boolean(),
 });
 
 const kind = <K extends string>(value: K) => fc.constant(value);

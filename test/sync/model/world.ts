@@ -21,7 +21,12 @@ export async function makePlace(): Promise<Place> {
 let lastUnit = 0;
 
 /** Imports a cluster of its own history. */
-export async function importBranch(place: Place, name: string, cluster: bigint, lengths: number[]): Promise<void> {
+export async function importBranch(
+  place: Place,
+  name: string,
+  cluster: bigint,
+  lengths: number[],
+): Promise<void> {
   const { store } = place.files;
   const history: History = { cluster, units: [-++lastUnit], frames: [] };
   const begin = lsnAt(history, 0);
