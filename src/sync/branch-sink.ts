@@ -41,12 +41,12 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
     answer: async (offer, ask) => {
       const branch = store.getBranch(name);
       assertExpected(name, branch, options.expected);
-      const { answer, have } = await compare(store, branch, offer, ask);
+      const { answer, have, unpin: release } = await compare(store, branch, offer, ask);
+      unpin = release;
       const force = options.force === true || options.expected !== undefined;
       const forced = force && !FREE.includes(answer.decision);
       answer.accepted = forced || (FREE.includes(answer.decision) && answer.decision !== Decision.UP_TO_DATE);
       answer.dryRun = options.dryRun === true;
-      if (have !== undefined) unpin = store.pin(have);
       plan = { branch, forced, have };
       return answer;
     },
@@ -80,44 +80,52 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
 /** Decisions that need nobody's force. */
 const FREE: readonly Decision[] = [Decision.CREATE, Decision.FAST_FORWARD, Decision.UP_TO_DATE];
 
+interface Comparison {
+  readonly answer: Answer;
+  readonly have: ChainPoint | undefined;
+  /** Lets `have` be collected again. */
+  unpin(): void;
+}
+
 async function compare(
   store: Store,
   branch: Branch | undefined,
   offer: Offer,
   ask: Ask,
-): Promise<{ answer: Answer; have: ChainPoint | undefined }> {
+): Promise<Comparison> {
   const source = fromHeadMessage(offer.head);
   const known = fromPositionMessages(offer.locator, source.seq);
   const head = branch && toHeadMessage(branch.head);
   if (branch !== undefined && sameHead(branch.head, source)) {
-    return { answer: create(AnswerSchema, { decision: Decision.UP_TO_DATE, head }), have: undefined };
+    const answer = create(AnswerSchema, { decision: Decision.UP_TO_DATE, head });
+    return { answer, have: undefined, unpin: () => {} };
   }
   const first = known.find(({ seq }) => seq === 0);
-  const points = first === undefined ? [] : await store.endsOfChains(first.digest);
-  const others = points.map((point) => ({
-    point,
-    candidate: new Candidate(store.readerAt(point), source.seq),
-  }));
-  const named = branch && new Candidate(store.reader(branch), source.seq);
-  await locate(
-    named,
-    others.map(({ candidate }) => candidate),
-    known,
-    ask,
-  );
-  const best = others.reduce<(typeof others)[number] | undefined>(
-    (most, each) => (commonSeq(each.candidate) > commonSeq(most?.candidate) ? each : most),
-    undefined,
-  );
-  const common = best?.candidate.common;
-  const have = best && common && { timelineId: best.point.timelineId, seq: common.seq, lsn: common.lsn };
-  const answer = create(AnswerSchema, {
-    decision: await decideFor(branch, named, offer, source),
-    common: named?.common && toPositionMessage(await lesser(named, named.common)),
-    have: common && toPositionMessage(common),
-    head,
-  });
-  return { answer, have };
+  const chains = first && (await store.endsOfChains(first.digest));
+  try {
+    const others = (chains?.points ?? []).map((point) => ({
+      point,
+      candidate: new Candidate(store.readerAt(point), source.seq),
+    }));
+    const named = branch && new Candidate(store.reader(branch), source.seq);
+    const candidates = others.map(({ candidate }) => candidate);
+    await locate(named, candidates, known, ask);
+    const best = others.reduce<(typeof others)[number] | undefined>(
+      (most, each) => (commonSeq(each.candidate) > commonSeq(most?.candidate) ? each : most),
+      undefined,
+    );
+    const common = best?.candidate.common;
+    const answer = create(AnswerSchema, {
+      decision: await decideFor(branch, named, offer, source),
+      common: named?.common && toPositionMessage(await lesser(named, named.common)),
+      have: common && toPositionMessage(common),
+      head,
+    });
+    const have = best && common && { timelineId: best.point.timelineId, seq: common.seq, lsn: common.lsn };
+    return { answer, have, unpin: have === undefined ? () => {} : store.pin(have) };
+  } finally {
+    chains?.release();
+  }
 }
 
 function commonSeq(candidate: Candidate | undefined): number {

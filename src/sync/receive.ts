@@ -39,6 +39,7 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
     if (!answer.accepted) {
       await session.send({ case: "answer", value: answer });
       await session.end();
+      await sink.abort();
       return endedByAnswer(answer, offered);
     }
     // A write that fails here fails again at the next message; nothing is lost by not looking.

@@ -213,17 +213,28 @@ export class Store {
 
   /**
    * The ends of all timelines whose chains begin with the given frame, whether or not a branch stands there: what an
-   * earlier session received is found again. Timelines that are being written are left out.
+   * earlier session received is found again. Timelines that are being written are left out. None of them is collected
+   * before `release` is called.
    */
-  async endsOfChains(startDigest: Uint8Array): Promise<ChainPoint[]> {
-    const points: ChainPoint[] = [];
-    for (const [key, info] of Array.from(this.#refs.timeline.entries())) {
+  async endsOfChains(startDigest: Uint8Array): Promise<{ points: ChainPoint[]; release(): void }> {
+    const timelineIds: string[] = [];
+    for (const [key, info] of this.#refs.timeline.entries()) {
       const timelineId = String(key);
       if (hex(info.startDigest) !== hex(startDigest)) continue;
-      if (this.#refs.lease.get(timelineId)?.deadline === 0n) continue;
-      points.push(await this.#endOf(timelineId));
+      if (this.#refs.lease.get(timelineId)?.deadline !== 0n) timelineIds.push(timelineId);
     }
-    return points;
+    const pins = timelineIds.map((timelineId) =>
+      this.pin({ timelineId, seq: Number.MAX_SAFE_INTEGER, lsn: 0n }),
+    );
+    const release = () => {
+      for (const unpin of pins) unpin();
+    };
+    try {
+      return { points: await Promise.all(timelineIds.map((timelineId) => this.#endOf(timelineId))), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. */

@@ -33,6 +33,13 @@ export async function temporaryStore(): Promise<TemporaryStore> {
   return self;
 }
 
+/** The ends of the chains that begin with a frame. They can be collected again at once. */
+export async function endsOf(store: Store, startDigest: Uint8Array) {
+  const { points, release } = await store.endsOfChains(startDigest);
+  release();
+  return points;
+}
+
 /** What a chain for tests is made of. */
 export interface ChainOptions {
   readonly systemIdentifier?: bigint;

@@ -13,7 +13,7 @@ import { assertAccepted } from "../../src/sync/refusal.js";
 import { send } from "../../src/sync/send.js";
 import type { Head } from "../../src/timeline/head.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
-import { continueChain, type TemporaryStore, writeChain } from "../support/temporary-store.js";
+import { continueChain, endsOf, type TemporaryStore, writeChain } from "../support/temporary-store.js";
 import { type TwoServers, twoServers } from "./two-servers.js";
 
 const SIZE = { frames: 40, frameBytes: 200_000 };
@@ -253,7 +253,7 @@ for (const way of ["push", "pull"] as const) {
     };
     await t.throwsAsync(run(t, servers, way, cutting, counting));
     for (let i = 0; i < 100; i++) {
-      if ((await there.endsOfChains((await here.reader(branch).frame(0)).digest)).length > 0) break;
+      if ((await endsOf(there, (await here.reader(branch).frame(0)).digest)).length > 0) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     t.is(there.getBranch("main"), undefined);

@@ -4,7 +4,7 @@ import test from "ava";
 import { pointOf } from "../../src/timeline/branch.js";
 import { decodeFrame } from "../../src/timeline/frame.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
-import { type TemporaryStore, temporaryStore } from "../support/temporary-store.js";
+import { endsOf, type TemporaryStore, temporaryStore } from "../support/temporary-store.js";
 import { forkWal, growBranch, importedBranch } from "../support/wal-chain.js";
 
 const segments = (temporary: TemporaryStore) => readdir(join(temporary.path, "segments"));
@@ -79,11 +79,11 @@ test("what a broken-off session left is kept for the next attempt, until its lea
   t.deepEqual(await store.collectGarbage(false), { segments: 0, bytes: 0 });
   const first = await source.store.reader(branch).digest(0);
   t.deepEqual(
-    (await store.endsOfChains(first)).map(({ seq }) => seq),
+    (await endsOf(store, first)).map(({ seq }) => seq),
     [2],
   );
   t.deepEqual(await store.collectGarbage(true), { segments: 1, bytes: running.bytes });
-  t.deepEqual(await store.endsOfChains(first), []);
+  t.deepEqual(await endsOf(store, first), []);
   t.deepEqual(await segments(temporary), []);
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { Refs } from "../../src/timeline/refs.js";
 import { Store } from "../../src/timeline/store.js";
-import { temporaryStore } from "../support/temporary-store.js";
+import { endsOf, temporaryStore } from "../support/temporary-store.js";
 import { growBranch, importedBranch } from "../support/wal-chain.js";
 
 const module = (path: string) =>
@@ -54,7 +54,7 @@ test("what a killed process had acknowledged is found again, whole, and goes wit
     t.is(child.signalCode, "SIGKILL");
     temporary.store = await Store.open(temporary.path);
     t.deepEqual(temporary.store.listBranches(), []);
-    const [end] = await temporary.store.endsOfChains(first);
+    const [end] = await endsOf(temporary.store, first);
     t.true(end.seq >= acknowledged && acknowledged >= 2, `${end.seq}, acknowledged ${acknowledged}`);
     let frames = 0;
     for await (const _ of temporary.store.readerAt(end).frames()) frames++;
