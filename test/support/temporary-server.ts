@@ -25,12 +25,13 @@ export interface TemporaryServer {
 
 /** Starts a page server whose repository has the branches named, each a small chain of its own. */
 export async function temporaryServer(
-  options: { branches?: readonly string[] } = {},
+  options: { branches?: readonly string[]; fill?: (store: Store) => Promise<void> } = {},
 ): Promise<TemporaryServer> {
   const temporary = await createTemporaryDirectory("neon-server-");
   const directory = await initRepository(temporary.path, { listen: "127.0.0.1:0" });
   const store = await Store.open(storePath(directory));
   for (const name of options.branches ?? []) await store.createBranch(name, await writeChain(store));
+  await options.fill?.(store);
   await store.close();
   const logged: string[] = [];
   const server = await PageServer.start({ directory, log: recordingLog(logged) });
