@@ -80,9 +80,9 @@ async function appendFrames(writer: ChainWriter, history: History, lengths: numb
     const grown = { ...history, units };
     const [startLsn, end] = [lsnAt(grown, before), lsnAt(grown, units.length)];
     const data = walOf({ ...history, units: units.slice(before) });
-    await writer.append(FrameKind.WAL, startLsn, end, [
-      { record: { case: "wal", value: { postgresTimelineId: 1, startLsn, data } } },
-    ]);
+    // Two frames of the same bytes would be one: the number tells those without WAL apart.
+    const value = { postgresTimelineId: lastUnit, startLsn, data };
+    await writer.append(FrameKind.WAL, startLsn, end, [{ record: { case: "wal", value } }]);
   }
   return { units, ends };
 }
