@@ -21,11 +21,6 @@ export function parseListenAddress(text: string): ListenAddress {
   return { host, port };
 }
 
-/** Writes an address as {@link parseListenAddress} reads it. */
-export function formatListenAddress({ host, port }: ListenAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /** Whether an address is reached from this machine only: there a page server may listen without users. */
 export function isLoopback({ host }: ListenAddress): boolean {
   return host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);

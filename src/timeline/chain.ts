@@ -1,4 +1,3 @@
-import type { StartRecord } from "../../gen/neon/pageserver/v1/record_pb.js";
 import type { TimelineInfo } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
 import type { Lsn } from "../lsn.js";
@@ -72,11 +71,6 @@ export function* lineage(refs: Refs, point: ChainPoint): Iterable<{ timelineId: 
     timelineId = hex(parent);
     lastSeq = Math.min(lastSeq, Number(forkSeq));
   }
-}
-
-/** Whether two chains can have a frame in common: their first ones are one. */
-export function isSameImport(a: StartRecord, b: StartRecord): boolean {
-  return a.importId.length > 0 && Buffer.from(a.importId).equals(b.importId);
 }
 
 /** Bytes in hex. */
