@@ -17,7 +17,7 @@ async function fillStates(store: Store): Promise<void> {
   }
 }
 
-test("a push that follows brings each move of its branch to the destination within a second", async (t) => {
+test("a push that follows brings each move of its branch to the destination, and ends with its page server", async (t) => {
   const feeder = await temporaryServer({ fill: fillStates });
   t.teardown(feeder.remove);
   const [here, there] = [await temporaryServer(), await temporaryServer()];
@@ -30,17 +30,13 @@ test("a push that follows brings each move of its branch to the destination with
   await pull(0);
   const following = call(follower, commands.performPush, { branch: "main", uri: there.uri, follow: true });
   following.catch(() => {});
-  let moves = 0;
   for (let state = 1; state < STATES; state++) {
     const { head } = await pull(state);
-    const begin = Date.now();
-    while ((await farSeq().catch(() => undefined)) !== head?.seq && Date.now() - begin < 5000) {
+    for (let i = 0; i < 500 && (await farSeq().catch(() => undefined)) !== head?.seq; i++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    t.true(Date.now() - begin < 1000, `${Date.now() - begin} ms`);
-    moves++;
+    t.is(await farSeq(), head?.seq);
   }
-  t.is(moves, STATES - 1);
   for (const connection of [local, far]) await connection.close();
   await here.server.close(); // ends the following, which answers what it has pushed
   const pushed = await following;
