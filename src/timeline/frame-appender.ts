@@ -89,6 +89,7 @@ export class FrameAppender {
   #hasTimeline = false;
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
+  #sealing: Promise<void> | undefined;
   #failure: unknown;
   #closed = false;
 
@@ -168,6 +169,8 @@ export class FrameAppender {
     this.#failure ??= new Error("closed");
     await this.#writing;
     await this.#syncing;
+    // A footer that came after the next opening had cut the segment would damage it.
+    await this.#sealing?.catch(() => undefined);
     await this.#current?.file.close();
     this.#current = undefined;
     this.#onEnd();
@@ -293,7 +296,12 @@ export class FrameAppender {
     this.onDurable?.(seq);
   }
 
-  async #sealCurrent(): Promise<void> {
+  #sealCurrent(): Promise<void> {
+    this.#sealing = this.#sealOnce();
+    return this.#sealing;
+  }
+
+  async #sealOnce(): Promise<void> {
     await this.#syncing;
     this.#assertSound();
     const current = this.#current;

@@ -46,11 +46,12 @@ export async function runTransfer(
   const expected = expect(source, to, name, operation);
   const before = to.branches.get(name);
   let rounds = 0;
+  const acknowledged = new Set<string>();
   const sender = branchSource(from.files.store, from.files.store.requireBranch(branch));
   const sink = counting(branchSink(acknowledging(to.files.store), name, sinkOptions(operation, before)), {
     asked: () => rounds++,
     durable: (seq) => {
-      for (const { digest } of source.frames.slice(0, Number(seq) + 1)) to.acknowledged.add(digest);
+      for (const { digest } of source.frames.slice(0, Number(seq) + 1)) acknowledged.add(digest);
     },
   });
   const sending = (stream: Parameters<typeof send>[0]["stream"], signal?: AbortSignal) =>
@@ -79,6 +80,8 @@ export async function runTransfer(
     const last = source.frames.at(-1);
     const moved = head?.digest.toString("hex") === last?.digest && head?.lsn === endLsn(source);
     if (moved && moves) move(to, name, source, expected);
+    // What a branch stands on is kept by the branch alone; what broke off is kept for the next attempt.
+    else for (const digest of acknowledged) to.acknowledged.add(digest);
     if (operation.again) await runTransfer(from, to, branch, { ...operation, cut: undefined });
     return;
   }
