@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "3" } },
 });
-const megabytes = Number(positionals[0] ?? 512);
+const megabytes = Number(positionals[0] ?? 1536);
 const rounds = Number(values.rounds);
 if (!(megabytes >= 1 && rounds >= 1))
   throw new Error("usage: npm run bench -- [megabytes] [--rounds n] [--json]");
