@@ -2,10 +2,12 @@ import type { NeonError } from "../errors.js";
 
 /** One CopyData message as it came in. */
 export interface CopyMessage {
-  /** The whole message: `d`, int32 length, data. Owned by the reader: never reused, never a view of something larger. */
+  /** The whole message: `d`, int32 length, data. Its reader owns it, up to `release`. */
   readonly message: Buffer;
   /** Its data: `message` without the first five bytes. */
   readonly data: Buffer;
+  /** Gives the memory back for a later message, after which nobody may look at it. May be left out. */
+  release(): void;
 }
 
 /** One end of a CopyBoth conversation; client and server see the same interface (manual: 55.2.6, START_REPLICATION). */

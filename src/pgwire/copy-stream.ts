@@ -130,8 +130,10 @@ export class CopyStream implements CopyBoth {
   }
 
   #judge(message: Message): IteratorResult<CopyMessage, undefined> | undefined {
-    if (message.type === CopyData)
-      return { done: false, value: { message: message.buffer, data: message.body } };
+    if (message.type === CopyData) {
+      const { buffer, body, release } = message;
+      return { done: false, value: { message: buffer, data: body, release } };
+    }
     if (message.type === CopyDone) {
       this.#received = "done";
       return END;

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { BufferPool } from "../buffer-pool.js";
 import { NeonError } from "../errors.js";
 import { describeType } from "./message-types.js";
 
@@ -6,10 +7,12 @@ import { describeType } from "./message-types.js";
 export interface Message {
   /** Its type byte; 0 for a message that has none (StartupMessage and its kin). */
   readonly type: number;
-  /** All of it, type and length included. Its memory is its own: the reader never touches it again. */
+  /** All of it, type and length included. Its memory is its own: the reader does not touch it before `release`. */
   readonly buffer: Buffer;
   /** What follows type and length: a view of `buffer`. */
   readonly body: Buffer;
+  /** Gives the memory back for a later message, after which nobody may look at it. May be left out. */
+  release(): void;
 }
 
 /** The longest body in bytes that is taken of a type; `drop` lets the body pass by without keeping it. */
@@ -17,6 +20,9 @@ export type MessageLimit = (type: number) => number | { readonly drop: number };
 
 /** Bytes that may wait for a reader that does not ask, before the socket is paused. */
 const READ_AHEAD_BYTES = 256 * 1024;
+
+/** Bytes kept for messages to come: what a receiver that writes to a slow disk has under way. */
+const POOL_BYTES = 32 * 1024 * 1024;
 
 const HEADER_BYTES = 5;
 
@@ -33,6 +39,7 @@ export class MessageReader {
   limit: MessageLimit;
 
   readonly #socket: Socket;
+  readonly #pool = new BufferPool(POOL_BYTES);
   #chunks: Buffer[] = [];
   /** Index of the first chunk that is not used up, and where its unused bytes begin. */
   #first = 0;
@@ -185,6 +192,7 @@ export class MessageReader {
         type: this.#bodyOffset === HEADER_BYTES ? (message[0] as number) : 0,
         buffer: message,
         body: message.subarray(this.#bodyOffset),
+        release: () => this.#pool.give(message),
       };
     }
   }
@@ -202,7 +210,7 @@ export class MessageReader {
     const most = typeof limit === "number" ? limit : limit.drop;
     if (length > most) throw this.#refuse(type, `is ${length} bytes long; at most ${most} are taken`);
     if (typeof limit === "number") {
-      this.#message = Buffer.allocUnsafe(headerBytes + length);
+      this.#message = this.#pool.take(headerBytes + length);
       this.#bodyOffset = headerBytes;
       header.copy(this.#message);
       this.#filled = headerBytes;

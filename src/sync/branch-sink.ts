@@ -55,7 +55,7 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       appender = store.appendFrames(base);
       appender.onDurable = onDurable;
     },
-    append: async (frame) => appender?.append(frame),
+    append: async (frame, release) => appender?.append(frame, release),
     commit: async (head) => {
       const frames = appender !== undefined && appender.frames > 0 ? appender : base;
       if (frames === undefined || appender?.last === undefined) throw unfinished();

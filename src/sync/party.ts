@@ -27,7 +27,7 @@ export interface Source {
   positions(seqs: readonly number[]): Promise<Position[]>;
   /** Bytes of the frames from `firstSeq` to the head, as they travel. */
   bytesFrom(firstSeq: number): Promise<number>;
-  /** Whole frames from `firstSeq` to the head. The consumer owns each run. */
+  /** Whole frames from `firstSeq` to the head. The consumer owns each run, up to its `release`. */
   runs(firstSeq: number): AsyncIterable<FrameRun>;
   /** The session is over: nothing more is read. */
   release(): void;
@@ -45,8 +45,11 @@ export interface Sink {
   answer(offer: Offer, ask: Ask): Promise<Answer>;
   /** Prepares for the frames behind the answer's `have`. `onDurable` is told the number of the last durable one. */
   begin(onDurable: (seq: bigint) => void): Promise<void>;
-  /** Takes a frame over. Resolves when the next one is welcome. Throws if it does not fit behind the last one. */
-  append(frame: Frame): Promise<void>;
+  /**
+   * Takes a frame over; calls `release` once it has no more use for its bytes. Resolves when the next one is welcome.
+   * Throws if it does not fit behind the last one.
+   */
+  append(frame: Frame, release: () => void): Promise<void>;
   /**
    * Checks that the frames end at `head`, makes them durable and moves the branch, in that order. Returns the name under
    * which what a forced branch pointed to is kept.

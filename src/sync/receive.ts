@@ -1,8 +1,8 @@
-import type { Answer, Plan } from "../../gen/neon/pageserver/v1/session_pb.js";
+import type { Answer, Finish, Plan } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
-import { decodeFrame } from "../timeline/frame.js";
 import { type Head, sameHead } from "../timeline/head.js";
+import { FrameIntake } from "./frame-intake.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
 import { divergenceOf, endedByAnswer, type Outcome, type SessionProgress } from "./outcome.js";
 import type { Ask, Sink } from "./party.js";
@@ -64,6 +64,8 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
     // A failure to tidy up would hide the reason; the store puts in order what stays when it is opened.
     await sink.abort().catch(() => undefined);
     throw error;
+  } finally {
+    session.close();
   }
 }
 
@@ -83,21 +85,26 @@ function askingOver(session: Session, offered: Head): Ask {
 async function takeFrames(session: Session, options: ReceiveOptions, offered: Head, totalBytes: number) {
   const { sink, signal, bytesPerSecond, onProgress } = options;
   const throttle = new Throttle(bytesPerSecond, signal);
-  let bytes = 0;
-  for (;;) {
-    const message = await session.next();
-    if (message?.case === "finish") {
-      if (sameHead(fromHeadMessage(message.value.head), offered)) return;
-      throw new NeonError("protocol_violation", "the sender finished at another head than it had offered", {
-        party: "protocol",
-      });
+  const intake = new FrameIntake(sink, (error) => session.interrupt(error));
+  try {
+    for (let bytes = 0; ; onProgress?.({ bytes, totalBytes })) {
+      const message = await session.next();
+      if (message?.case === "finish") return assertFinish(message.value, offered);
+      if (message?.case !== "frame") throw unexpected(message, "a frame");
+      const length = await intake.take(message.message, message.release);
+      bytes += length;
+      await throttle.take(length);
     }
-    if (message?.case !== "frame") throw unexpected(message, "a frame");
-    await sink.append(decodeFrame(message.message));
-    bytes += message.message.length;
-    onProgress?.({ bytes, totalBytes });
-    await throttle.take(message.message.length);
+  } finally {
+    await intake.settle();
   }
+}
+
+function assertFinish({ head }: Finish, offered: Head): void {
+  if (sameHead(fromHeadMessage(head), offered)) return;
+  throw new NeonError("protocol_violation", "the sender finished at another head than it had offered", {
+    party: "protocol",
+  });
 }
 
 function outcome(answer: Answer, plan: Plan, offered: Head, recoveryBranch: string | undefined): Outcome {

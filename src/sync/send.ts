@@ -66,6 +66,7 @@ export async function send(options: SendOptions): Promise<Outcome> {
     await stream.fail(error);
     throw error;
   } finally {
+    session.close();
     source.release();
   }
 }
@@ -137,6 +138,7 @@ async function transfer(
       if (!(await window.room())) return;
       window.sent(run.lastSeq, run.messages.length);
       await stream.writeMessages(run.messages);
+      run.release();
     }
     await session.send({ case: "finish", value: { head: toHeadMessage(source.head) } });
   };

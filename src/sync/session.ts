@@ -21,19 +21,33 @@ export type Control = Exclude<SessionMessage["message"], { case: "frame" } | { c
 
 type ValueOf<C extends Control["case"]> = Extract<Control, { case: C }>["value"];
 
-/** What came in: the whole CopyData message of a frame, or a decoded control message. */
-export type Incoming = { case: "frame"; message: Buffer } | Control;
+/** A frame as it came in. */
+interface IncomingFrame {
+  readonly case: "frame";
+  /** The whole CopyData message. Its reader owns it, up to `release`. */
+  readonly message: Buffer;
+  /** Gives its memory back (see CopyMessage). */
+  release(): void;
+}
+
+/** What came in: a frame, or a decoded control message. */
+export type Incoming = IncomingFrame | Control;
 
 /** One end's view of a running session. */
 export class Session {
   readonly #stream: CopyBoth;
   readonly #incoming: AsyncIterator<Incoming, undefined>;
   readonly #signal: AbortSignal | undefined;
+  #waiting: ((error: unknown) => void) | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  readonly #abort = () => this.interrupt(this.#signal?.reason);
 
   /** When `signal` aborts, a waiting or later {@link next} throws its reason. */
   constructor(stream: CopyBoth, signal?: AbortSignal) {
     this.#stream = stream;
     this.#signal = signal;
+    // One listener for the whole session: adding one for each message costs more than the message.
+    signal?.addEventListener("abort", this.#abort);
     this.#incoming = decoded(stream);
   }
 
@@ -73,17 +87,23 @@ export class Session {
 
   /** The next message, or undefined at the other end's CopyDone. */
   async next(): Promise<Incoming | undefined> {
-    const signal = this.#signal;
-    if (signal === undefined) return (await this.#incoming.next()).value;
-    signal.throwIfAborted();
+    if (this.#signal?.aborted) this.#abort();
+    if (this.#failure !== undefined) throw this.#failure.error;
     return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason);
-      signal.addEventListener("abort", onAbort);
-      this.#incoming
-        .next()
-        .then(({ value }) => resolve(value), reject)
-        .finally(() => signal.removeEventListener("abort", onAbort));
+      this.#waiting = reject;
+      this.#incoming.next().then(({ value }) => resolve(value), reject);
     });
+  }
+
+  /** Forgets the signal: the session is over, however it ended. */
+  close(): void {
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+
+  /** Makes a waiting and every later {@link next} throw `error`; the first one counts. */
+  interrupt(error: unknown): void {
+    this.#failure ??= { error };
+    this.#waiting?.(this.#failure.error);
   }
 
   /** The next message, which has to be of the named case. Throws 08P01 otherwise. */
@@ -108,8 +128,8 @@ export function unexpected(message: Incoming | undefined, wanted: string): NeonE
 }
 
 async function* decoded(stream: CopyBoth): AsyncGenerator<Incoming, undefined> {
-  for await (const { message, data } of stream.read()) {
-    yield isFrameMessage(message) ? { case: "frame", message } : decodeControl(data);
+  for await (const { message, data, release } of stream.read()) {
+    yield isFrameMessage(message) ? { case: "frame", message, release } : decodeControl(data);
   }
   return undefined;
 }

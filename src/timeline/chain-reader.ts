@@ -1,5 +1,6 @@
 import type { FrameHeader, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Record } from "../../gen/neon/pageserver/v1/record_pb.js";
+import { BufferPool } from "../buffer-pool.js";
 import { NeonError } from "../errors.js";
 import type { Lsn } from "../lsn.js";
 import type { Extent } from "./chain.js";
@@ -12,12 +13,17 @@ import { assertSuccessor, type Predecessor } from "./successor.js";
 /** Bytes of whole frames that are read at once, about. */
 const RUN_BYTES = 4 * 1024 * 1024;
 
+/** Bytes kept for runs to come: one is sent while the next is read. */
+const POOL_BYTES = 4 * RUN_BYTES;
+
 /** Whole frames as they travel. */
 export interface FrameRun {
-  /** Whole CopyData messages, one behind the other. The receiver of the run owns them. */
+  /** Whole CopyData messages, one behind the other. Who takes the run owns them, up to `release`. */
   readonly messages: Buffer;
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** Gives the memory back for a later run, after which nobody may look at it. May be left out. */
+  release(): void;
 }
 
 /** Where a reader ends. */
@@ -50,6 +56,7 @@ export class ChainReader {
 
   /** Frames from `firstSeq` to the head, undecoded, in runs of about 4 MiB that end between frames. */
   async *runs(firstSeq: number): AsyncIterable<FrameRun> {
+    const pool = new BufferPool(POOL_BYTES);
     for (const extent of this.extents) {
       const last = extent.lastSeq;
       let seq = Math.max(firstSeq, extent.firstSeq);
@@ -61,9 +68,9 @@ export class ChainReader {
         let end = seq + 1;
         while (end <= last && offsets[end + 1 - base] - start <= RUN_BYTES) end++;
         const length = offsets[end - base] - start;
-        const messages = await this.#segments.read(extent.segmentId, start, length);
+        const messages = await this.#segments.read(extent.segmentId, start, length, pool.take(length));
         if (messages.length !== length) throw lost(extent.segmentId);
-        yield { messages, firstSeq: seq, lastSeq: end - 1 };
+        yield { messages, firstSeq: seq, lastSeq: end - 1, release: () => pool.give(messages) };
         seq = end;
       }
     }

@@ -4,7 +4,7 @@
  * Written and read by hand, since a digest covers the header's bytes as they are and a second encoding of one frame
  * must not exist: protobuf decoders accept repeated and unknown fields and long varints, we refuse them.
  */
-import { createHash } from "node:crypto";
+import { createHash, subtle } from "node:crypto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type FrameHeader, FrameHeaderSchema } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { NeonError } from "../errors.js";
@@ -67,11 +67,35 @@ export function isFrameMessage(message: Buffer): boolean {
 }
 
 /**
- * Reads a frame from a whole CopyData message and takes ownership of it: the payload is a view. Checks the
- * envelope and the payload's hash, not the frame's place in a chain (see assertSuccessor).
- * Throws 08P01 for another encoding, XX001 for a payload that is not the hashed one.
+ * Reads a frame as {@link parseFrame} does, and checks its payload's hash; not its place in a chain (see
+ * assertSuccessor). Throws XX001 for a payload that is not the hashed one.
  */
 export function decodeFrame(message: Buffer): Frame {
+  const frame = parseFrame(message);
+  assertHash(frame, sha256(frame.payload));
+  return frame;
+}
+
+/**
+ * Checks a parsed frame's payload against its hash as {@link decodeFrame} does, on another thread. The payload must not
+ * change meanwhile.
+ */
+export async function checkPayload(frame: Frame): Promise<void> {
+  assertHash(frame, Buffer.from(await subtle.digest("SHA-256", frame.payload)));
+}
+
+function assertHash({ header }: Frame, hash: Buffer): void {
+  if (hash.equals(header.payloadSha256)) return;
+  throw new NeonError("data_corrupted", `frame ${header.seq} is damaged: its payload has another SHA-256`, {
+    party: "source",
+  });
+}
+
+/**
+ * Reads a frame from a whole CopyData message and takes ownership of it: the payload is a view, the header is not, so
+ * that it outlives the message. Checks the envelope only. Throws 08P01 for another encoding.
+ */
+export function parseFrame(message: Buffer): Frame {
   if (
     message.length < COPY_DATA_HEADER_BYTES ||
     message[0] !== COPY_DATA ||
@@ -82,16 +106,11 @@ export function decodeFrame(message: Buffer): Frame {
   const cursor = { message, offset: COPY_DATA_HEADER_BYTES };
   const frameLength = readLength(cursor, TAG_SESSION_FRAME);
   if (cursor.offset + frameLength !== message.length) throw malformed("its length is not the message's");
-  const headerBytes = readBytes(cursor, TAG_FRAME_HEADER);
+  const headerBytes = Buffer.from(readBytes(cursor, TAG_FRAME_HEADER));
   const payload = readBytes(cursor, TAG_FRAME_PAYLOAD);
   if (cursor.offset !== message.length) throw malformed("bytes follow the payload");
   const header = decodeHeader(headerBytes);
   if (header.storedLength !== payload.length) throw malformed("stored_length is not the payload's length");
-  if (!sha256(payload).equals(header.payloadSha256)) {
-    throw new NeonError("data_corrupted", `frame ${header.seq} is damaged: its payload has another SHA-256`, {
-      party: "source",
-    });
-  }
   return { header, digest: sha256(headerBytes), payload, parts: [message], length: message.length };
 }
 

@@ -18,8 +18,11 @@ export interface SegmentStore {
   create(id: string): Promise<OpenSegment>;
   /** Opens a segment that a dead process was writing, cut to `length` bytes, to append to it. */
   reopen(id: string, length: number): Promise<OpenSegment>;
-  /** Reads `length` bytes from `offset` into a buffer that the caller owns; fewer if the segment ends before. */
-  read(id: string, offset: number, length: number): Promise<Buffer>;
+  /**
+   * Reads `length` bytes from `offset`, fewer if the segment ends before; into `buffer` if it is given. The caller owns
+   * the result.
+   */
+  read(id: string, offset: number, length: number, buffer?: Buffer): Promise<Buffer>;
   /** Length of the segment in bytes. */
   length(id: string): Promise<number>;
   /** Ids of all segments. */
@@ -54,10 +57,14 @@ export class FileSegmentStore implements SegmentStore {
     return new FileSegment(file, this.#directory);
   }
 
-  async read(id: string, offset: number, length: number): Promise<Buffer> {
+  async read(
+    id: string,
+    offset: number,
+    length: number,
+    buffer = Buffer.allocUnsafeSlow(length),
+  ): Promise<Buffer> {
     const file = await open(this.#path(id), "r").catch((error) => missing(id, error));
     try {
-      const buffer = Buffer.allocUnsafeSlow(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);

@@ -94,7 +94,8 @@ test("a small message does not keep the chunk alive that it came in", async (t) 
   t.true((small?.buffer.buffer.byteLength ?? Number.NaN) <= 8192);
 });
 
-test("a message that is too long is refused before memory is taken for it", async (t) => {
+// Alone, since other tests take memory of the same process.
+test.serial("a message that is too long is refused before memory is taken for it", async (t) => {
   const { feed, reader } = await pair(t, () => 100);
   feed.write(message("d", Buffer.alloc(100)));
   t.is((await reader.next())?.body.length, 100);
@@ -175,4 +176,20 @@ test("a message without a type byte is read as one", async (t) => {
   const first = await reader.nextUntyped();
   t.deepEqual([first?.type, first?.body.toString()], [0, "hello"]);
   t.deepEqual(show([(await reader.next()) as Message]), ["Q:x"]);
+});
+
+test("only the memory of a message that was released holds a later one", async (t) => {
+  const { feed, reader } = await pair(t);
+  const next = async (fill: string) => {
+    feed.write(message("d", Buffer.alloc(MiB, fill)));
+    return (await reader.next()) as Message;
+  };
+  const kept = await next("a");
+  const released = await next("b");
+  released.release();
+  const later = [await next("c"), await next("d")];
+  t.true(later.some(({ buffer }) => buffer.buffer === released.buffer.buffer));
+  t.true(kept.body.equals(Buffer.alloc(MiB, "a")));
+  t.true(later[1].body.equals(Buffer.alloc(MiB, "d")));
+  t.true(later[0].body.equals(Buffer.alloc(MiB, "c")));
 });
