@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { FRAME_CONTENT_BYTES } from "../../src/limits.js";
@@ -15,8 +15,8 @@ import { runProgram } from "./run-program.js";
 const SMALL_FRAME_BYTES = 64 * 1024;
 /** Frames of the smaller one of them; the larger one has ten times as many. */
 const FRAMES = 800;
-/** Frames of the branch that is pushed in full, of the size that imports make. */
-const FULL_FRAMES = 500;
+/** Frames of the branch that is pushed in full, of the size that imports make: 1 GB, beside which starts are short. */
+const FULL_FRAMES = 2000;
 const ROUNDS = 5;
 
 /**
@@ -74,6 +74,7 @@ async function measureAll(
     const received = join(empty.directory, ".neon", "store", "segments");
     const files = (await readdir(received)).map((name) => join(received, name));
     await time("raw copy", () => rawCopy(files, join(home, "raw")));
+    await rm(empty.directory, { recursive: true });
   }
   return [
     atMost(
