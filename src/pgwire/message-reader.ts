@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { BufferPool } from "../buffer-pool.js";
 import { NeonError } from "../errors.js";
+import { collectYoungGarbage } from "../young-garbage.js";
 import { describeType } from "./message-types.js";
 
 /** One message of the libpq protocol. */
@@ -24,6 +25,9 @@ const READ_AHEAD_BYTES = 256 * 1024;
 /** Bytes kept for messages to come: what a receiver that writes to a slow disk has under way. */
 const POOL_BYTES = 32 * 1024 * 1024;
 
+/** Bytes of chunks, each a buffer of the socket's own, between two collections. */
+const COLLECT_BYTES = 16 * 1024 * 1024;
+
 const HEADER_BYTES = 5;
 
 /**
@@ -45,6 +49,7 @@ export class MessageReader {
   #first = 0;
   #offset = 0;
   #available = 0;
+  #uncollected = 0;
   #paused = false;
 
   readonly #header = Buffer.allocUnsafe(HEADER_BYTES);
@@ -129,6 +134,11 @@ export class MessageReader {
     if (this.#discarding) return;
     this.#chunks.push(chunk);
     this.#available += chunk.length;
+    this.#uncollected += chunk.length;
+    if (this.#uncollected >= COLLECT_BYTES) {
+      this.#uncollected = 0;
+      collectYoungGarbage();
+    }
     if (this.#waiting !== undefined) this.#answer();
     if (this.#available >= READ_AHEAD_BYTES && !this.#paused) {
       this.#paused = true;
