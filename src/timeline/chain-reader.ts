@@ -1,11 +1,11 @@
-import type { FrameHeader, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { type FrameHeader, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Record } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { BufferPool } from "../buffer-pool.js";
 import { NeonError } from "../errors.js";
 import type { Lsn } from "../lsn.js";
 import type { Extent } from "./chain.js";
 import { type DecodedFrame, decodeRecords } from "./decode-records.js";
-import { decodeFrame, decodeFrameHeader, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame.js";
+import { decodeFrame, decodeFrameHead, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame.js";
 import type { SegmentIndexes } from "./segment-indexes.js";
 import type { SegmentStore } from "./segment-store.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
@@ -103,10 +103,10 @@ export class ChainReader {
   }
 
   /**
-   * The same frames with their records, or those of one kind. WAL beyond the LSN up to which a frame counts is left
+   * The same frames with their records. WAL beyond the LSN up to which a frame counts is left
    * out: where another history forked inside it, the next frame begins before its end.
    */
-  async *decodedFrames(firstSeq = 0, kind?: FrameKind): AsyncIterable<DecodedFrame> {
+  async *decodedFrames(firstSeq = 0): AsyncIterable<DecodedFrame> {
     const frames = this.frames(firstSeq)[Symbol.asyncIterator]();
     try {
       let { value: frame } = await frames.next();
@@ -118,15 +118,34 @@ export class ChainReader {
         } catch (error) {
           failure = error; // of the next frame: this one is whole
         }
-        if (kind === undefined || frame.header.kind === kind) {
-          const end = next?.done ? this.#head.lsn : next?.value.header.startLsn;
-          yield decodeUpTo(frame, end);
-        }
+        yield decodeUpTo(frame, next?.done ? this.#head.lsn : next?.value.header.startLsn);
         if (next === undefined) throw failure;
         frame = next.value;
       }
     } finally {
       await frames.return?.();
+    }
+  }
+
+  /**
+   * The frames of WAL from `firstSeq` to the head, with their records, cut as by {@link decodedFrames}. Of other frames
+   * only the headers are read. Each is checked against the digest in its segment's footer. Throws XX001 for damage.
+   */
+  async *walFrames(firstSeq = 0): AsyncIterable<DecodedFrame> {
+    let header: FrameHeader | undefined = await this.#checkedHeader(firstSeq);
+    for (let seq = firstSeq; header !== undefined; seq++) {
+      let next: FrameHeader | undefined;
+      let failure: unknown;
+      try {
+        if (seq < this.#head.seq) next = await this.#checkedHeader(seq + 1);
+      } catch (error) {
+        failure = error; // of the next frame
+      }
+      if (header.kind === FrameKind.WAL) {
+        yield decodeUpTo(await this.frame(seq), seq === this.#head.seq ? this.#head.lsn : next?.startLsn);
+      }
+      if (failure !== undefined) throw failure;
+      header = next;
     }
   }
 
@@ -149,7 +168,7 @@ export class ChainReader {
 
   /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
   async lsn(seq: number): Promise<Lsn> {
-    return seq === this.#head.seq ? this.#head.lsn : (await this.#header(seq + 1)).startLsn;
+    return seq === this.#head.seq ? this.#head.lsn : (await this.#frameHead(seq + 1)).header.startLsn;
   }
 
   /** Number of the first frame that counts up to `lsn` or more; undefined if `lsn` lies behind the head. */
@@ -181,12 +200,20 @@ export class ChainReader {
     return extent;
   }
 
-  async #header(seq: number): Promise<FrameHeader> {
+  async #checkedHeader(seq: number): Promise<FrameHeader> {
+    const { header, digest } = await this.#frameHead(seq);
+    if (digest.equals(await this.digest(seq))) return header;
+    throw new NeonError("data_corrupted", `frame ${seq} is damaged: its header is not as it was written`, {
+      party: "source",
+    });
+  }
+
+  async #frameHead(seq: number): Promise<Predecessor> {
     const { segmentId } = this.#extent(seq);
     const { offsets, firstSeq } = await this.#indexes.get(segmentId);
     const start = offsets[seq - firstSeq];
     const length = Math.min(MAX_FRAME_HEAD_BYTES, offsets[seq - firstSeq + 1] - start);
-    return decodeFrameHeader(await this.#segments.read(segmentId, start, length));
+    return decodeFrameHead(await this.#segments.read(segmentId, start, length));
   }
 }
 

@@ -125,11 +125,15 @@ function decodeHeader(bytes: Buffer): FrameHeader {
 /** Bytes at the beginning of a message that hold its frame's header, whatever that says: about twice the longest. */
 export const MAX_FRAME_HEAD_BYTES = 256;
 
-/** Reads the header of a frame from the first MAX_FRAME_HEAD_BYTES of its message. Nothing else is checked. */
-export function decodeFrameHeader(head: Buffer): FrameHeader {
+/**
+ * Reads the header of a frame, and its digest, from the first MAX_FRAME_HEAD_BYTES of its message. Nothing else is
+ * checked. Throws 08P01 for another encoding.
+ */
+export function decodeFrameHead(head: Buffer): Pick<Frame, "header" | "digest"> {
   const cursor = { message: head, offset: COPY_DATA_HEADER_BYTES };
   readLength(cursor, TAG_SESSION_FRAME);
-  return decodeHeader(readBytes(cursor, TAG_FRAME_HEADER));
+  const headerBytes = readBytes(cursor, TAG_FRAME_HEADER);
+  return { header: decodeHeader(headerBytes), digest: sha256(headerBytes) };
 }
 
 interface Cursor {

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { ChainWriter } from "../../src/timeline/chain-writer.js";
 import type { RecordInit } from "../../src/timeline/record-batch.js";
@@ -89,4 +91,14 @@ export async function growBranch(
 /** A copy of the WAL so far, for another history that goes on from `lsn`, the end of its last record before that. */
 export function forkWal({ wal }: WalChain, lsn: bigint): WalChain {
   return { wal: wal.forkAt(lsn), stored: lsn };
+}
+
+/** Changes the last byte of the page images of a branch as {@link importedBranch} makes it, in the store at `path`. */
+export async function damageBaseFrame(store: Store, path: string, branch: Branch): Promise<void> {
+  const { extents } = store.reader(branch);
+  const name = (await readdir(join(path, "segments"))).find((file) => file.includes(extents[0].segmentId));
+  const file = join(path, "segments", name as string);
+  const bytes = await readFile(file);
+  bytes[(await store.reader(branch).bytes(0, 1)) - 1] ^= 1;
+  await writeFile(file, bytes);
 }

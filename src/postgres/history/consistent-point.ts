@@ -1,4 +1,3 @@
-import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { ConsistentPoint } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import type { ChainReader } from "../../timeline/chain-reader.js";
 
@@ -9,19 +8,13 @@ export interface MarkedFrame {
 }
 
 /**
- * Finds the consistent point of a chain among the frames `firstSeq` to `lastSeq`, in their order; it stands right behind
- * the base backup. Undefined if it is not there. Throws XX001 for damage before it.
+ * Finds the consistent point of a chain; it stands right behind the base backup. Page images are not read. Undefined if
+ * it is not there. Throws XX001 for damage of the WAL before it.
  */
-export async function findConsistentPoint(
-  reader: ChainReader,
-  firstSeq = 0,
-  lastSeq = reader.lastSeq,
-): Promise<MarkedFrame | undefined> {
-  for await (const { header, records } of reader.decodedFrames(firstSeq, FrameKind.WAL)) {
-    const seq = Number(header.seq);
-    if (seq > lastSeq) return undefined;
+export async function findConsistentPoint(reader: ChainReader): Promise<MarkedFrame | undefined> {
+  for await (const { header, records } of reader.walFrames()) {
     for (const { record } of records) {
-      if (record.case === "consistentPoint") return { seq, marker: record.value };
+      if (record.case === "consistentPoint") return { seq: Number(header.seq), marker: record.value };
     }
   }
   return undefined;

@@ -33,12 +33,12 @@ export async function* readSpans(store: Store, branch: Branch): AsyncGenerator<S
   const release = store.pin(pointOf(branch));
   try {
     const reader = store.reader(branch);
+    const consistentSeq = (await findConsistentPoint(reader))?.seq ?? -1;
     for (const { firstSeq, lastSeq } of reader.extents.toReversed()) {
-      const consistent = await findConsistentPoint(reader, firstSeq, lastSeq);
-      const walSeq = consistent === undefined ? firstSeq : consistent.seq + 1;
+      const walSeq = Math.max(firstSeq, consistentSeq + 1);
       if (walSeq <= lastSeq) yield await describe(store, branch, reader, "wal", walSeq, lastSeq);
-      if (consistent === undefined) continue;
-      yield await describe(store, branch, reader, "base backup", 0, consistent.seq);
+      if (firstSeq > consistentSeq) continue;
+      yield await describe(store, branch, reader, "base backup", 0, consistentSeq);
       return;
     }
   } finally {

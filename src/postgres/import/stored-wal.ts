@@ -23,7 +23,7 @@ export class StoredWal {
 
   /** The stored bytes from `from` to the head, which belong to the caller. */
   async *pieces(from: Lsn): AsyncGenerator<StoredPiece> {
-    for await (const { records } of this.#reader.decodedFrames(await this.#firstFrame(from))) {
+    for await (const { records } of this.#reader.walFrames(await this.#firstFrame(from))) {
       for (const { record } of records) {
         if (record.case !== "wal") continue;
         const piece = trim(record.value, from);
@@ -74,7 +74,7 @@ export class StoredWal {
   async #firstHistory(): Promise<Uint8Array | undefined> {
     const isFirst = ({ postgresTimelineId }: TimelineHistory) =>
       postgresTimelineId === this.branch.start.postgresTimelineId;
-    for await (const { records } of this.#reader.decodedFrames()) {
+    for await (const { records } of this.#reader.walFrames()) {
       for (const { record } of records) {
         if (record.case === "timelineHistory" && isFirst(record.value)) return record.value.content;
       }

@@ -3,7 +3,7 @@ import type { NeonError } from "../../../src/errors.js";
 import { formatLsn } from "../../../src/lsn.js";
 import { findForkPoint } from "../../../src/postgres/history/find-fork-point.js";
 import { temporaryStore } from "../../support/temporary-store.js";
-import { growBranch, importedBranch } from "../../support/wal-chain.js";
+import { damageBaseFrame, growBranch, importedBranch } from "../../support/wal-chain.js";
 
 test("of all LSNs of a branch, those where a record ends behind the consistent point are fork points", async (t) => {
   const { store, remove } = await temporaryStore();
@@ -61,4 +61,13 @@ test("the end of a segment switch is normalised to the start of the next segment
   const main = await growBranch(store, branch, chain, 2);
   t.is((await findForkPoint(store, main, start + 24n)).lsn, end);
   t.is((await findForkPoint(store, main, end + 40n)).lsn, end);
+});
+
+test("a fork point is found without a look at the page images", async (t) => {
+  const { store, path, remove } = await temporaryStore();
+  t.teardown(remove);
+  const { branch, chain } = await importedBranch(store, "main");
+  const main = await growBranch(store, branch, chain, 2);
+  await damageBaseFrame(store, path, branch);
+  t.is((await findForkPoint(store, main, branch.head.lsn)).lsn, branch.head.lsn);
 });

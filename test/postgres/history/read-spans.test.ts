@@ -2,7 +2,14 @@ import test from "ava";
 import { readSpans, type Span } from "../../../src/postgres/history/read-spans.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
 import { temporaryStore } from "../../support/temporary-store.js";
-import { commitAt, filler, forkWal, growBranch, importedBranch } from "../../support/wal-chain.js";
+import {
+  commitAt,
+  damageBaseFrame,
+  filler,
+  forkWal,
+  growBranch,
+  importedBranch,
+} from "../../support/wal-chain.js";
 
 async function spansOf(store: Store, branch: Branch): Promise<Span[]> {
   const spans: Span[] = [];
@@ -54,5 +61,21 @@ test("a span a session, newest first, the base backup last, and together they ar
   t.deepEqual(
     (await spansOf(store, grown)).map(({ commits }) => commits.count),
     [1, 2, 0],
+  );
+});
+
+test("the history is read without a look at the page images", async (t) => {
+  const { store, path, remove } = await temporaryStore();
+  t.teardown(remove);
+  const { branch, chain } = await importedBranch(store, "main");
+  chain.wal.record(commitAt(1_700_000_000_000));
+  const main = await growBranch(store, branch, chain, 1);
+  await damageBaseFrame(store, path, branch);
+  t.deepEqual(
+    (await spansOf(store, main)).map(({ kind, commits }) => [kind, commits.count]),
+    [
+      ["wal", 1],
+      ["base backup", 0],
+    ],
   );
 });

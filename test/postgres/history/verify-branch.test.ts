@@ -5,7 +5,7 @@ import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { findForkPoint } from "../../../src/postgres/history/find-fork-point.js";
 import { verifyBranch } from "../../../src/postgres/history/verify-branch.js";
 import { temporaryStore } from "../../support/temporary-store.js";
-import { filler, growBranch, importedBranch } from "../../support/wal-chain.js";
+import { damageBaseFrame, filler, growBranch, importedBranch } from "../../support/wal-chain.js";
 
 test("a branch as it was written is good, all of it", async (t) => {
   const { store, remove } = await temporaryStore();
@@ -58,11 +58,7 @@ test("damage in the base backup leaves nothing to save", async (t) => {
   const { store, path, remove } = await temporaryStore();
   t.teardown(remove);
   const { branch } = await importedBranch(store, "main");
-  const [name] = await readdir(join(path, "segments"));
-  const file = join(path, "segments", name);
-  const damaged = await readFile(file);
-  damaged[(await store.reader(branch).bytes(0, 1)) - 1] ^= 1;
-  await writeFile(file, damaged);
+  await damageBaseFrame(store, path, branch);
   const { damage } = await verifyBranch({ store, branch });
   t.like(damage, { seq: 1, savedLsn: undefined });
 });
