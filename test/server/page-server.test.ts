@@ -11,6 +11,8 @@ import { VERSION } from "../../src/version.js";
 import { runPsql, temporaryServer } from "../support/temporary-server.js";
 
 const commands = PageServerService.method;
+/** A push session that waits for its client. */
+const PUSH = `branch_push waiting ${"00".repeat(16)}`;
 const psql = findTool("psql");
 const withPsql = psql === undefined ? test.skip : test;
 
@@ -134,6 +136,9 @@ const REFUSED: [command: string, sqlstate: string][] = [
   ["branch_show a..b", "42602"],
   ["branch_push a..b 00", "42602"],
   ["branch_push main zz", "22023"],
+  ["branch_push main 00", "22023"],
+  [`branch_push main ${"00".repeat(17)}`, "22023"],
+  ["branch_pull main ''", "22023"],
   ["perform_push main none", "42704"],
   ["perform_push main host:5432", "22023"],
   ["perform_push main postgresql://a@b@c/", "22023"],
@@ -226,7 +231,7 @@ test("clients over TCP and the socket are served at once", async (t) => {
   t.teardown(remove);
   const connections = [await open(), await connect({ uri }), await connect({ uri })];
   // A push session that waits for its client holds nobody up.
-  const waiting = await connections[1].copyBoth("branch_push waiting 00");
+  const waiting = await connections[1].copyBoth(PUSH);
   for (const connection of [connections[0], connections[2]]) {
     t.is((await callStream(connection, commands.branchList, {})).length, 1);
   }
@@ -238,7 +243,7 @@ test("closing waits for the command that runs, aborting does not", async (t) => 
   const { server, connect: open, remove } = await temporaryServer();
   t.teardown(remove);
   const connection = await open();
-  const session = await connection.copyBoth("branch_push waiting 00");
+  const session = await connection.copyBoth(PUSH);
   let closed = false;
   const closing = server.close().then(() => {
     closed = true;
@@ -256,14 +261,10 @@ test("a client that leaves in the middle of a push leaves no branch behind", asy
   const { server, connect: open, directory, logged, remove } = await temporaryServer();
   t.teardown(remove);
   const connection = await open();
-  await connection.copyBoth("branch_push waiting 00");
+  await connection.copyBoth(PUSH);
   connection.destroy();
   await server.close();
-  t.true(
-    logged.some(
-      (line) => line.includes('"command":"branch_push waiting 00"') && line.includes('"sqlstate":"08006"'),
-    ),
-  );
+  t.true(logged.some((line) => line.includes(`"command":"${PUSH}"`) && line.includes('"sqlstate":"08006"')));
   const next = await PageServer.start({ directory, listen: false });
   await next.close();
 });

@@ -3,14 +3,16 @@ import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
 import type { CopyBoth } from "../../pgwire/copy-both.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import type { Context } from "../context.js";
+import { assertTimelineId } from "../timeline-id.js";
 
 /** branch_push: receives a branch from the client. */
 export async function branchPush(
-  { branch, force, expected }: BranchPushRequest,
+  { branch, timelineId, force, expected }: BranchPushRequest,
   { store, signal, log }: Context,
   open: () => CopyBoth,
 ): Promise<void> {
   assertBranchName(branch);
+  assertTimelineId(timelineId);
   const [{ receive }, { branchSink }] = await Promise.all([
     import("../../sync/receive.js"),
     import("../../sync/branch-sink.js"),
