@@ -1,4 +1,4 @@
-import { connect as dial, isIP, type Socket } from "node:net";
+import { connect as dial, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import pg from "pg";
 import { type ErrorCode, NeonError, SQLSTATE } from "../errors.js";
@@ -6,6 +6,7 @@ import { sendCancelRequest } from "./cancel-request.js";
 import { ClientConnection } from "./client-connection.js";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions } from "./connect-options.js";
 import type { Connection } from "./connection.js";
+import { type ConnectionUri, parseUri } from "./connection-uri.js";
 import { requireFilePassword } from "./password-file.js";
 
 export type { ConnectOptions } from "./connect-options.js";
@@ -29,14 +30,14 @@ export type {
 export async function connect(options: ConnectOptions): Promise<Connection> {
   options.signal?.throwIfAborted();
   const uri = parseUri(options.uri);
-  if (uri.mode !== "prefer") return start(options, uri.url);
+  if (uri.sslmode !== "prefer") return start(options, uri);
   try {
-    return await start(options, uri.url);
+    return await start(options, uri);
   } catch (error) {
     // libpq's "prefer": without TLS if the server has none.
     if (!(error instanceof NeonError) || !isTlsRefusal(error.cause)) throw error;
     uri.url.searchParams.set("sslmode", "disable");
-    return start(options, uri.url);
+    return start(options, uri);
   }
 }
 
@@ -54,10 +55,10 @@ interface ClientInternals {
 interface SettableParameters {
   readonly host: string;
   readonly port: number;
-  readonly database: string | undefined;
+  database: string | undefined;
   user: string;
   password: string | null | (() => Promise<string>);
-  readonly connectionParameters: { user?: string };
+  readonly connectionParameters: { user?: string; database?: string };
 }
 
 type StartingClient = Omit<pg.Client, keyof ClientInternals> & ClientInternals;
@@ -67,8 +68,8 @@ interface ParameterStatus {
   readonly parameterValue: string;
 }
 
-function start(options: ConnectOptions, url: URL): Promise<Connection> {
-  const client = createClient(options, url);
+function start(options: ConnectOptions, uri: ConnectionUri): Promise<Connection> {
+  const client = createClient(options, uri);
   const parameters = new Map<string, string>();
   client.connection.on("parameterStatus", (message) => {
     parameters.set(message.parameterName, message.parameterValue);
@@ -82,8 +83,9 @@ function start(options: ConnectOptions, url: URL): Promise<Connection> {
       reject(error);
     };
     const abort = () => fail(signal?.reason);
-    const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
-    const timer = setTimeout(() => fail(noAnswer(client, timeoutMs)), timeoutMs);
+    const timeoutMs = uri.connectTimeoutMs ?? options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+    const timer =
+      timeoutMs === 0 ? undefined : setTimeout(() => fail(noAnswer(client, timeoutMs)), timeoutMs);
     signal?.addEventListener("abort", abort, { once: true });
     client.on("error", (error) => fail(refused(error, client)));
     client.connect((error: Error | null) => {
@@ -91,7 +93,7 @@ function start(options: ConnectOptions, url: URL): Promise<Connection> {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
       // Called inside the socket's "data" event for ReadyForQuery: no byte can come between pg and its successor.
-      const connection = takeOver(client, parameters);
+      const connection = takeOver(client, parameters, uri.keepAliveMs);
       signal?.addEventListener("abort", () => connection.destroy(NeonError.from(signal.reason)), {
         once: true,
       });
@@ -100,8 +102,11 @@ function start(options: ConnectOptions, url: URL): Promise<Connection> {
   });
 }
 
-function createClient({ replication, applicationName }: ConnectOptions, url: URL): StartingClient {
-  if (!url.searchParams.has("application_name"))
+function createClient(
+  { replication, applicationName }: ConnectOptions,
+  { url, database: named }: ConnectionUri,
+): StartingClient {
+  if (!url.searchParams.has("application_name") && !url.searchParams.has("fallback_application_name"))
     url.searchParams.set("application_name", applicationName ?? "neon");
   if (replication === true) url.searchParams.set("replication", "true");
   try {
@@ -109,6 +114,7 @@ function createClient({ replication, applicationName }: ConnectOptions, url: URL
     // libpq's default is the name of the operating system's user, pg's is $USER, which services often lack.
     const parameters = client as unknown as SettableParameters;
     if (!parameters.user) parameters.user = parameters.connectionParameters.user = userInfo().username;
+    if (named) parameters.database = parameters.connectionParameters.database = named;
     const { host, port, database = parameters.user, user } = parameters;
     // Asked for only where the server asks, and after PGPASSWORD.
     if (!parameters.password) parameters.password = () => requireFilePassword({ host, port, database, user });
@@ -121,55 +127,20 @@ function createClient({ replication, applicationName }: ConnectOptions, url: URL
   }
 }
 
-function takeOver(client: StartingClient, parameters: Map<string, string>): ClientConnection {
+function takeOver(
+  client: StartingClient,
+  parameters: Map<string, string>,
+  keepAliveMs: number | undefined,
+): ClientConnection {
   const { stream: socket } = client.connection;
   socket.removeAllListeners("data");
   // pg's own listeners for the end of the socket stay; what they say is heard by nobody.
   client.removeAllListeners("error").on("error", () => {});
-  socket.setKeepAlive(true, 60_000);
+  socket.setKeepAlive(keepAliveMs !== undefined, keepAliveMs);
   const { host, port, processID, secretKey } = client;
   const address = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
   const cancel = () => sendCancelRequest(() => dial(address), processID, secretKey);
   return new ClientConnection({ socket, parameters, cancel });
-}
-
-/** Checks a connection URI, and brings its sslmode to libpq's meaning, which pg takes only when told to. */
-function parseUri(uri: string): { url: URL; mode: string } {
-  const bad = (why: string) =>
-    new NeonError("invalid_parameter_value", `the connection URI cannot be used: ${why}`, {
-      hint: "A connection URI is written as postgresql://user@host:5432/database.",
-    });
-  if (!/^postgres(ql)?:\/\//.test(uri)) throw bad("it does not begin with postgresql://");
-  const url = parseWithOptionalHost(uri);
-  if (url === undefined) throw bad("it is malformed");
-  const host = url.searchParams.get("host") || decodeURIComponent(url.hostname);
-  const mode =
-    url.searchParams.get("sslmode") ?? process.env.PGSSLMODE ?? (isNear(host) ? "disable" : "prefer");
-  if (!SSL_MODES.has(mode)) throw bad(`"${mode}" is no sslmode`);
-  url.searchParams.set("sslmode", mode === "allow" ? "prefer" : mode);
-  if (mode !== "no-verify") url.searchParams.set("uselibpqcompat", "true");
-  return { url, mode: mode === "allow" ? "prefer" : mode };
-}
-
-const SSL_MODES = new Set(["disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify"]);
-
-/** `postgresql://user@/db?host=/run` has a user and no host, which libpq takes and the URL standard does not. */
-function parseWithOptionalHost(uri: string): URL | undefined {
-  for (const candidate of [uri, uri.replace("@/", "@localhost/"), uri.replace(/:\/\/:/, "://localhost:")]) {
-    if (URL.canParse(candidate)) return new URL(candidate);
-  }
-  return undefined;
-}
-
-/** On one machine TLS protects nothing and costs half of the speed. */
-function isNear(host: string): boolean {
-  return (
-    host === "" ||
-    host === "localhost" ||
-    host.startsWith("/") ||
-    host === "[::1]" ||
-    (isIP(host) === 4 && host.startsWith("127."))
-  );
 }
 
 function isTlsRefusal(cause: unknown): boolean {

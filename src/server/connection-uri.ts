@@ -1,4 +1,5 @@
 import { NeonError } from "../errors.js";
+import { readUriParameters } from "../pgwire/uri-parameters.js";
 
 // userinfo and the rest are cut where libpq cuts them (manual: Connection URIs); a stray @, : or / in a password must be
 // percent-encoded there too, and refusing it here is what makes leaving the password out exact.
@@ -10,17 +11,25 @@ export function isConnectionUri(text: string): boolean {
   return URI.test(text);
 }
 
-/** Checks that a text is a connection URI. Throws 22023, without quoting the text. */
+/**
+ * Checks that a text is a connection URI whose parameters can be honoured. Throws 22023, and 0A000 for a parameter that
+ * libpq knows and we do not; quotes no value.
+ */
 export function assertConnectionUri(text: string): void {
+  assertWellFormed(text);
+  readUriParameters((URI.exec(text) as RegExpExecArray)[5] ?? "");
+}
+
+function assertWellFormed(text: string): void {
   if (isConnectionUri(text)) return;
   throw new NeonError("invalid_parameter_value", "the connection URI is not well formed", {
     hint: "Write postgresql://user@host:port/; a password stands behind the user and a colon, its special characters as %XX.",
   });
 }
 
-/** A connection URI without its passwords, for listings and messages. Throws 22023 as {@link assertConnectionUri}. */
+/** A connection URI without its passwords, for listings and messages. Throws 22023 unless it is well formed. */
 export function withoutPassword(uri: string): string {
-  assertConnectionUri(uri);
+  assertWellFormed(uri);
   const [, scheme, user, , host, query] = URI.exec(uri) as RegExpExecArray;
   const parameters = (query ?? "").split("&").filter((part) => part !== "" && !isSecret(part));
   const userinfo = user === undefined ? "" : `${user}@`;

@@ -41,6 +41,13 @@ for (const uri of MALFORMED) {
   });
 }
 
+test("an unknown parameter is refused by name, and no obstacle where an origin is listed", (t) => {
+  const uri = "postgresql://u:hunter2@h/?foo=bar&password=hunter2";
+  const error = t.throws(() => assertConnectionUri(uri), { message: 'invalid URI query parameter: "foo"' });
+  t.false(error.message.includes("hunter"));
+  t.is(withoutPassword(uri), "postgresql://u@h/?foo=bar");
+});
+
 const TEXTS = [
   "cannot reach postgresql://u:hunter2@h/db: refused",
   'bad URI "postgres://u:hun@hunter2@h"',

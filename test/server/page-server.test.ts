@@ -151,6 +151,10 @@ const REFUSED: [command: string, sqlstate: string][] = [
   ["origin_add a/b postgresql://h/", "42602"],
   ["origin_add postgresql://u:p@h/ cloud", "42602"],
   ["origin_add cloud nowhere", "22023"],
+  ["origin_add cloud postgresql://h/?foo=bar", "22023"],
+  ["origin_add cloud postgresql://h/?service=s", "0A000"],
+  ["perform_push main postgresql://127.0.0.1:1/?foo=bar", "22023"],
+  ["perform_import new postgresql://127.0.0.1:1/?foo=bar", "22023"],
   ["origin_remove none", "42704"],
 ];
 
