@@ -185,17 +185,9 @@ function canReconnect({ code, sqlstate, retryable }: NeonError): boolean {
   return retryable || /^(08|57P0)/.test(sqlstate) || code === "object_in_use";
 }
 
-function explain(thrown: unknown, branch: Branch): NeonError {
-  const error = NeonError.from(thrown);
-  const cut = error.code === "connection_failure" || error.code === "admin_shutdown";
-  if (error.hint !== undefined || !cut) return explainError(error);
-  return new NeonError(error.code, error.message, {
-    party: "source",
-    retryable: true,
-    sqlstate: error.sqlstate,
-    cause: error,
-    hint: `That server's log says more. Branch "${branch.name}" stands at ${formatLsn(branch.head.lsn)}; import again to go on from there.`,
-  });
+function explain(thrown: unknown, { name, head }: Branch): NeonError {
+  const kept = `Branch "${name}" stands at ${formatLsn(head.lsn)}; import again to go on from there.`;
+  return explainError(thrown, kept);
 }
 
 function cancelled(reason: unknown, { name, head }: Branch): NeonError {

@@ -6,6 +6,8 @@ interface Explanation {
   readonly text?: RegExp;
   readonly code: ErrorCode;
   readonly hint: string;
+  /** It ends what was going on: the hint goes on with what was kept. */
+  readonly ends?: boolean;
 }
 
 const EXPLANATIONS: readonly Explanation[] = [
@@ -34,23 +36,23 @@ const EXPLANATIONS: readonly Explanation[] = [
     sqlstate: "53300",
     text: /max_wal_senders/,
     code: "object_not_in_prerequisite_state",
-    hint: "An import takes two WAL senders: raise max_wal_senders, with wal_level at least replica, and restart that server; or wait until other replication connections end.",
+    hint: "An import takes up to two WAL senders: raise max_wal_senders, with wal_level at least replica, and restart that server; or wait until other replication connections end.",
   },
   {
     sqlstate: "53300",
     code: "object_not_in_prerequisite_state",
-    hint: "An import takes two connections: raise max_connections there, or wait until others end.",
+    hint: "An import takes up to two connections: raise max_connections there, or wait until others end.",
   },
   {
     sqlstate: "53400",
     code: "object_not_in_prerequisite_state",
-    hint: "An import takes one temporary replication slot: raise max_replication_slots and restart that server, or drop a slot that nobody uses.",
+    hint: "An import takes a replication slot: raise max_replication_slots and restart that server, or drop a slot that nobody uses.",
   },
   {
     sqlstate: "55000",
     text: /max_replication_slots/,
     code: "object_not_in_prerequisite_state",
-    hint: "An import takes one temporary replication slot: raise max_replication_slots and restart that server.",
+    hint: "An import takes a replication slot: raise max_replication_slots and restart that server.",
   },
   {
     sqlstate: "55000",
@@ -73,7 +75,8 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     sqlstate: "57P02",
     code: "admin_shutdown",
-    hint: "One of that server's processes crashed: its log says more. Nothing was kept; import again.",
+    hint: "One of that server's processes crashed: its log says more.",
+    ends: true,
   },
   {
     sqlstate: "57P03",
@@ -83,7 +86,8 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     sqlstate: "57P01",
     code: "admin_shutdown",
-    hint: "That server ended the import's connection: it shuts down, or its max_slot_wal_keep_size is too small for the WAL written meanwhile. Nothing was kept; import again.",
+    hint: "That server ended the import's connection: it shuts down, or its max_slot_wal_keep_size is too small for the WAL written meanwhile.",
+    ends: true,
   },
   {
     sqlstate: "58P01",
@@ -110,26 +114,31 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
 ];
 
+/** What is kept of a cluster that was being imported onto a branch of its own. */
+export const NOTHING_KEPT = "Nothing was kept; import again.";
+
 /**
- * The error to show for one that the imported server, or the connection to it, gave: the hint says what to do there. A
- * hint that it already has stays. Other errors come back as they are.
+ * The error to show for one that the imported server, or the connection to it, gave: the hint says what to do there, and
+ * `kept` what is left of the import where that came to its end. A hint that it already has stays. Other errors come back
+ * as they are.
  */
-export function explainError(thrown: unknown): NeonError {
+export function explainError(thrown: unknown, kept = NOTHING_KEPT): NeonError {
   const error = NeonError.from(thrown);
   const known = EXPLANATIONS.find(
     ({ sqlstate, text }) => sqlstate === error.sqlstate && text?.test(error.message) !== false,
   );
   if (error.hint !== undefined) return error;
-  if (known !== undefined) return withHint(error, known.code, known.hint);
-  if (error.code === "connection_failure") return withHint(error, error.code, GONE);
+  if (known !== undefined) {
+    return withHint(error, known.code, known.ends ? `${known.hint} ${kept}` : known.hint);
+  }
+  if (error.code === "connection_failure") return withHint(error, error.code, `${GONE} ${kept}`);
   if (error.code === "sqlclient_unable_to_establish_sqlconnection") {
     return withHint(error, error.code, "Is that the address of a running PostgreSQL?");
   }
   return error;
 }
 
-const GONE =
-  "The server is gone, or something between cut the connection; its log says more. Nothing was kept; import again.";
+const GONE = "The server is gone, or something between cut the connection; its log says more.";
 
 function withHint(error: NeonError, code: ErrorCode, hint: string): NeonError {
   return new NeonError(code, error.message, {

@@ -3,6 +3,7 @@ import { formatLsn, type Lsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
 import { WalStream } from "../replication/start-replication.js";
 import { timelineHistory } from "../replication/timeline-history.js";
+import { NOTHING_KEPT } from "./explain-error.js";
 import type { ImportChain } from "./import-chain.js";
 import type { WalRecorder } from "./wal-recorder.js";
 
@@ -122,7 +123,7 @@ function ended(lsn: Lsn): NeonError {
     {
       party: "source",
       retryable: true,
-      hint: "Was it shut down? Its log says more. Nothing was kept; import again.",
+      hint: `Was it shut down? Its log says more. ${NOTHING_KEPT}`,
     },
   );
 }
