@@ -3,8 +3,12 @@ import { BLOCK_SIZE } from "../../limits.js";
 import type { Lsn } from "../../lsn.js";
 import { parsePgControl } from "../control-file.js";
 import { pageChecksum } from "../page-checksum.js";
+import { pageKey } from "./restored-pages.js";
 
 const CHECKSUM_OFFSET = 8;
+
+/** Pages with a wrong checksum at most of which it is asked whether the WAL restores them. */
+const MAX_TORN = 65_536;
 
 /** A page whose checksum is wrong. */
 export interface BadPage {
@@ -21,7 +25,7 @@ export interface BadPage {
 export class PageVerifier {
   readonly #backupStartLsn: Lsn;
   #pages = 0;
-  #bad: BadPage | undefined;
+  readonly #bad = new Map<string, BadPage>();
   #control: Buffer[] = [];
 
   /** Pages with this LSN or a later one changed during the backup and may be torn; recovery makes them whole. */
@@ -37,10 +41,12 @@ export class PageVerifier {
       if (pageChecksum(page, block) === page.readUInt16LE(CHECKSUM_OFFSET)) this.#pages++;
       else if (!this.#mayDiffer(page)) {
         this.#pages++;
-        const { tablespaceOid, databaseOid, relationNumber, fork } = relation ?? {};
+        if (this.#bad.size > MAX_TORN) continue;
+        const { tablespaceOid = 0, databaseOid = 0, relationNumber = 0, fork = 0 } = relation ?? {};
         const name = `${tablespaceOid}/${databaseOid}/${relationNumber}`;
-        const forkName = (RelationForkName[fork ?? 0] ?? "unknown").toLowerCase();
-        this.#bad ??= { seq, text: `page ${block} of relation ${name} (${forkName}) fails its checksum` };
+        const forkName = (RelationForkName[fork] ?? "unknown").toLowerCase();
+        const text = `page ${block} of relation ${name} (${forkName}) fails its checksum`;
+        this.#bad.set(pageKey({ tablespaceOid, databaseOid, relationNumber, fork, block }), { seq, text });
       }
     }
   }
@@ -50,11 +56,24 @@ export class PageVerifier {
     this.#control.push(Buffer.from(data));
   }
 
-  /** What was found, at the end of the backup. Without data checksums nothing was checked. */
-  result(): { pages: number; bad: BadPage | undefined } {
+  /**
+   * What was found, at the end of the backup. Without data checksums nothing was checked. A page that was written while
+   * it was copied can be torn with an old LSN: `findRestored` tells which of the pages with these keys recovery makes
+   * whole.
+   */
+  async result(
+    findRestored: (keys: ReadonlySet<string>) => Promise<ReadonlySet<string>>,
+  ): Promise<{ pages: number; bad: BadPage | undefined }> {
     const hasChecksums =
       this.#control.length > 0 && parsePgControl(Buffer.concat(this.#control)).dataChecksumVersion !== 0;
-    return hasChecksums ? { pages: this.#pages, bad: this.#bad } : { pages: 0, bad: undefined };
+    if (!hasChecksums) return { pages: 0, bad: undefined };
+    if (this.#bad.size > 0 && this.#bad.size <= MAX_TORN) {
+      for (const key of await findRestored(new Set(this.#bad.keys()))) {
+        this.#bad.delete(key);
+        this.#pages--;
+      }
+    }
+    return { pages: this.#pages, bad: this.#bad.values().next().value };
   }
 
   #mayDiffer(page: Buffer): boolean {

@@ -1,12 +1,14 @@
-import type { Record } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import type { ConsistentPoint, Record, StartRecord } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import { pointOf } from "../../timeline/branch.js";
+import type { ChainReader } from "../../timeline/chain-reader.js";
 import type { DecodedFrame } from "../../timeline/decode-records.js";
 import type { Branch, Store } from "../../timeline/store.js";
 import { WalReader } from "../wal/wal-reader.js";
 import { findForkPoint } from "./find-fork-point.js";
 import { PageVerifier } from "./page-verifier.js";
+import { findRestoredPages } from "./restored-pages.js";
 
 const CONTROL_FILE = "global/pg_control";
 
@@ -50,7 +52,7 @@ export async function verifyBranch(options: VerifyOptions): Promise<Verification
   const release = store.pin(pointOf(branch));
   try {
     const reader = store.reader(branch);
-    const checks = new Checks(branch);
+    const checks = new Checks(branch, reader);
     let seq = 0;
     try {
       for await (const frame of reader.decodedFrames()) {
@@ -58,7 +60,7 @@ export async function verifyBranch(options: VerifyOptions): Promise<Verification
         // A header that was changed is noticed by the next frame only, which names the digest that it should have.
         if (!frame.digest.equals(await reader.digest(seq)))
           throw damaged("its header is not as it was written");
-        checks.take(seq, frame);
+        await checks.take(seq, frame);
         seq++;
         const bytes = await reader.bytes(0, seq - 1);
         options.onProgress?.({ phase: `verify ${branch.name}`, bytes, totalBytes: branch.bytes });
@@ -84,9 +86,13 @@ class Checks {
   pages = 0;
   readonly #wal: WalReader;
   readonly #pageVerifier: PageVerifier;
+  readonly #start: StartRecord;
+  readonly #reader: ChainReader;
   #consistent = false;
 
-  constructor({ start }: Branch) {
+  constructor({ start }: Branch, reader: ChainReader) {
+    this.#start = start;
+    this.#reader = reader;
     const { walStartLsn: startLsn, walSegmentSize, systemIdentifier } = start;
     this.#wal = new WalReader({ startLsn, walSegmentSize, systemIdentifier });
     this.#pageVerifier = new PageVerifier(start.backupStartLsn);
@@ -97,8 +103,11 @@ class Checks {
     return this.#wal.endLsn;
   }
 
-  take(seq: number, { records }: DecodedFrame): void {
-    for (const { record } of records) this.#takeRecord(seq, record);
+  async take(seq: number, { records }: DecodedFrame): Promise<void> {
+    for (const { record } of records) {
+      if (record.case === "consistentPoint") await this.#endBackup(record.value);
+      else this.#takeRecord(seq, record);
+    }
   }
 
   finish(headLsn: Lsn): void {
@@ -120,12 +129,15 @@ class Checks {
       this.#pageVerifier.takePages(seq, record.value);
     } else if (record.case === "filePiece" && record.value.path === CONTROL_FILE) {
       this.#pageVerifier.takeControlFile(record.value.data);
-    } else if (record.case === "consistentPoint") {
-      this.#consistent = true;
-      const { pages, bad } = this.#pageVerifier.result();
-      this.pages = pages;
-      if (bad !== undefined) throw new BadPageError(bad.seq, bad.text);
     }
+  }
+
+  async #endBackup({ backupStopLsn }: ConsistentPoint): Promise<void> {
+    const wal = { ...this.#start, reader: this.#reader, backupStopLsn };
+    const { pages, bad } = await this.#pageVerifier.result((keys) => findRestoredPages(wal, keys));
+    this.#consistent = true;
+    this.pages = pages;
+    if (bad !== undefined) throw new BadPageError(bad.seq, bad.text);
   }
 }
 

@@ -13,6 +13,8 @@ export interface BlockReference {
   readonly block: number;
   /** The record holds an image of the whole page, to be restored or for consistency checks only. */
   readonly image: "none" | "apply" | "check";
+  /** Redo makes the page anew, whatever was there. */
+  readonly initializes: boolean;
 }
 
 /** A record taken apart. */
@@ -30,6 +32,7 @@ const ID_DATA_SHORT = 255;
 
 const HAS_IMAGE = 0x10;
 const HAS_DATA = 0x20;
+const WILL_INIT = 0x40;
 const SAME_RELATION = 0x80;
 
 const IMAGE_HAS_HOLE = 0x01;
@@ -94,7 +97,9 @@ export function parseRecord(record: WalRecord): ParsedRecord {
       }
       if (relation === undefined)
         throw walDamage(record.startLsn, "the record's first block names no relation");
-      blocks.push({ ...relation, forkNumber: flags & 0x0f, block: bytes.readUInt32LE(skip(4)), image });
+      const block = bytes.readUInt32LE(skip(4));
+      const initializes = (flags & WILL_INIT) !== 0;
+      blocks.push({ ...relation, forkNumber: flags & 0x0f, block, image, initializes });
     }
   }
   if (bytes.length - at !== dataLength) {

@@ -18,15 +18,15 @@ test("block references, their relations and the main data are found", (t) => {
     record(
       15,
       ...[0, 0x20, u16(2), u32(1663, 5, 16384, 7)],
-      ...[1, 0x80 | 0x01, u16(0), u32(8)],
+      ...[1, 0x80 | 0x40 | 0x01, u16(0), u32(8)],
       ...[253, u16(9), 252, u32(77)],
       ...[255, 4, Buffer.from("ab"), data],
     ),
   );
   const relation = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384, image: "none" };
   t.deepEqual(blocks, [
-    { ...relation, forkNumber: 0, block: 7 },
-    { ...relation, forkNumber: 1, block: 8 },
+    { ...relation, forkNumber: 0, block: 7, initializes: false },
+    { ...relation, forkNumber: 1, block: 8, initializes: true },
   ] as typeof blocks);
   t.deepEqual(mainData, data);
 });
