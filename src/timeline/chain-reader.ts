@@ -16,6 +16,8 @@ const RUN_BYTES = 4 * 1024 * 1024;
 /** Bytes kept for runs to come: one is sent while the next is read. */
 const POOL_BYTES = 4 * RUN_BYTES;
 
+const MAX_LSN = 2n ** 64n - 1n;
+
 /** Whole frames as they travel. */
 export interface FrameRun {
   /** Whole CopyData messages, one behind the other. Who takes the run owns them, up to `release`. */
@@ -54,6 +56,14 @@ export class ChainReader {
     return this.#head.seq;
   }
 
+  /** Reads the same frames up to `seq`, all of which counts. */
+  upTo(seq: number): ChainReader {
+    const extents = this.extents
+      .filter(({ firstSeq }) => firstSeq <= seq)
+      .map((extent) => ({ ...extent, lastSeq: Math.min(extent.lastSeq, seq) }));
+    return new ChainReader(this.#segments, this.#indexes, extents, { seq, lsn: MAX_LSN });
+  }
+
   /** Frames from `firstSeq` to the head, undecoded, in runs of about 4 MiB that end between frames. */
   async *runs(firstSeq: number): AsyncIterable<FrameRun> {
     const pool = new BufferPool(POOL_BYTES);
@@ -78,10 +88,10 @@ export class ChainReader {
 
   /**
    * Frames from `firstSeq` to the head, each checked: digest chain, payload hash, place. Throws XX001 for damage.
-   * A frame before `firstSeq` is read only to check the first one's place.
+   * The frame before `firstSeq` is read only to check the first one's place, and not if it is given.
    */
-  async *frames(firstSeq = 0): AsyncIterable<Frame> {
-    let previous: Predecessor | undefined = firstSeq === 0 ? undefined : await this.frame(firstSeq - 1);
+  async *frames(firstSeq = 0, before?: Predecessor): AsyncIterable<Frame> {
+    let previous = firstSeq === 0 ? undefined : (before ?? (await this.frame(firstSeq - 1)));
     for await (const { messages } of this.runs(firstSeq)) {
       for (let offset = 0; offset < messages.length; ) {
         const end = offset + 1 + messages.readInt32BE(offset + 1);
@@ -106,19 +116,22 @@ export class ChainReader {
    * The same frames with their records. WAL beyond the LSN up to which a frame counts is left
    * out: where another history forked inside it, the next frame begins before its end.
    */
-  async *decodedFrames(firstSeq = 0): AsyncIterable<DecodedFrame> {
-    const frames = this.frames(firstSeq)[Symbol.asyncIterator]();
+  async *decodedFrames(firstSeq = 0, before?: Predecessor): AsyncIterable<DecodedFrame> {
+    const frames = this.frames(firstSeq, before)[Symbol.asyncIterator]();
     try {
       let { value: frame } = await frames.next();
       while (frame !== undefined) {
         let next: IteratorResult<Frame> | undefined;
         let failure: unknown;
+        let end: Lsn | undefined;
         try {
           next = await frames.next();
+          end = next.done ? this.#head.lsn : next.value.header.startLsn;
         } catch (error) {
           failure = error; // of the next frame: this one is whole
+          end = await this.checkedLsn(Number(frame.header.seq)).catch(() => undefined);
         }
-        yield decodeUpTo(frame, next?.done ? this.#head.lsn : next?.value.header.startLsn);
+        yield decodeUpTo(frame, end);
         if (next === undefined) throw failure;
         frame = next.value;
       }
@@ -169,6 +182,11 @@ export class ChainReader {
   /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
   async lsn(seq: number): Promise<Lsn> {
     return seq === this.#head.seq ? this.#head.lsn : (await this.#frameHead(seq + 1)).header.startLsn;
+  }
+
+  /** The same. Throws XX001 where that would be read from a header that was changed. */
+  async checkedLsn(seq: number): Promise<Lsn> {
+    return seq === this.#head.seq ? this.#head.lsn : (await this.#checkedHeader(seq + 1)).startLsn;
   }
 
   /** Number of the first frame that counts up to `lsn` or more; undefined if `lsn` lies behind the head. */

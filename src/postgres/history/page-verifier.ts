@@ -26,11 +26,20 @@ export class PageVerifier {
   readonly #backupStartLsn: Lsn;
   #pages = 0;
   readonly #bad = new Map<string, BadPage>();
-  #control: Buffer[] = [];
+  readonly #control: Buffer[] = [];
 
   /** Pages with this LSN or a later one changed during the backup and may be torn; recovery makes them whole. */
   constructor(backupStartLsn: Lsn) {
     this.#backupStartLsn = backupStartLsn;
+  }
+
+  /** One that goes on from here by itself. */
+  fork(): PageVerifier {
+    const fork = new PageVerifier(this.#backupStartLsn);
+    fork.#pages = this.#pages;
+    for (const [key, page] of this.#bad) fork.#bad.set(key, page);
+    fork.#control.push(...this.#control);
+    return fork;
   }
 
   /** Takes page images of frame `seq`. */

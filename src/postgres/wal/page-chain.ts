@@ -15,6 +15,14 @@ export class PageChain {
     this.#systemIdentifier = systemIdentifier;
   }
 
+  /** The same chain, to go on with by itself. */
+  clone(): PageChain {
+    const chain = new PageChain(this.#systemIdentifier);
+    chain.majorVersion = this.majorVersion;
+    chain.timelineId = this.timelineId;
+    return chain;
+  }
+
   /** Throws XX001 unless the page at `lsn` with this header may be the next. */
   append(header: WalPageHeader, lsn: Lsn): void {
     this.majorVersion ??= header.majorVersion;

@@ -34,6 +34,13 @@ export class RecordChain {
     }
   }
 
+  /** The same chain, to go on with by itself. */
+  clone(): RecordChain {
+    const chain = new RecordChain();
+    if (this.#known) chain.append(this.#high, this.#low);
+    return chain;
+  }
+
   /** The record that starts at `high`/`low` is complete: the next one follows it. */
   append(high: number, low: number): void {
     this.#known = true;

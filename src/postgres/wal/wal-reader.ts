@@ -13,23 +13,10 @@ import {
   walPageHeaderSize,
 } from "./wal-page.js";
 import type { WalReaderOptions } from "./wal-reader-options.js";
+import { WalReaderState as State } from "./wal-reader-state.js";
 import { alignRecord, RECORD_HEADER_SIZE, WalRecord } from "./wal-record.js";
 
 export type { WalReaderOptions } from "./wal-reader-options.js";
-
-/** What the next byte that is not of a page header belongs to. */
-enum State {
-  /** Only the first page's header can tell. */
-  Unknown,
-  /** The next record: it is its first byte. */
-  Boundary,
-  /** A record whose beginning was taken. */
-  Record,
-  /** The rest of a record that began before `startLsn`. */
-  Remainder,
-  /** What XLOG_SWITCH leaves unused of its segment. */
-  Padding,
-}
 
 /**
  * Finds and checks the records in WAL as it arrives, in pieces of any size: page headers, lengths, the chain of
@@ -54,8 +41,8 @@ export class WalReader {
   #segmentEnd: Lsn;
   readonly #pageHeader = new Accumulator(LONG_PAGE_HEADER_SIZE);
 
-  readonly #pages: PageChain;
-  readonly #records = new RecordChain();
+  #pages: PageChain;
+  #records = new RecordChain();
   /** The last boundary: a page, and an offset in it that may be the page's size. */
   #endPage: Lsn;
   #endOffset = 0;
@@ -122,6 +109,19 @@ export class WalReader {
       this.#failure = error;
       throw error;
     }
+  }
+
+  /** A reader of another history that goes on from here; it calls no `onRecord`. Throws XX001 inside a record. */
+  fork(): WalReader {
+    if (this.position !== this.endLsn) throw walDamage(this.endLsn, "another history begins in this record");
+    const reader = new WalReader({ startLsn: this.#page, walSegmentSize: this.#walSegmentSize });
+    reader.#state = State.Boundary;
+    reader.#pageOffset = this.#pageOffset;
+    reader.#endPage = this.#endPage;
+    reader.#endOffset = this.#endOffset;
+    reader.#pages = this.#pages.clone();
+    reader.#records = this.#records.clone();
+    return reader;
   }
 
   #take(data: Buffer): void {

@@ -11,19 +11,17 @@ export async function* branchVerify(
   { branch: only }: BranchVerifyRequest,
   { store, signal, progress }: Context,
 ): AsyncGenerator<MessageInitShape<typeof BranchVerifyResponseSchema>> {
-  const names = only === undefined ? store.listBranches().map(({ name }) => name) : [only];
-  const { verifyBranch } = await import("../../postgres/history/verify-branch.js");
-  for (const name of names) {
-    const branch = only === undefined ? store.getBranch(name) : store.requireBranch(name);
-    if (branch === undefined) continue; // deleted meanwhile
-    const { frames, bytes, pages, damage } = await verifyBranch({
-      store,
-      branch,
-      signal,
-      onProgress: (step) => progress(progressMessage(step)),
-    });
+  const branches = only === undefined ? store.listBranches() : [store.requireBranch(only)];
+  const { verifyBranches } = await import("../../postgres/history/verify-branches.js");
+  const found = verifyBranches({
+    store,
+    branches,
+    signal,
+    onProgress: (step) => progress(progressMessage(step)),
+  });
+  for await (const { branch, frames, bytes, pages, damage } of found) {
     yield {
-      branch: name,
+      branch: branch.name,
       ok: damage === undefined,
       frames: BigInt(frames),
       bytes: BigInt(bytes),

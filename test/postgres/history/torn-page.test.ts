@@ -1,10 +1,10 @@
 import test from "ava";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { createPostgres } from "../../../scripts/support/postgres.js";
-import { verifyBranch } from "../../../src/postgres/history/verify-branch.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
 import { editBranch } from "../../interop/support/edit-branch.js";
+import { verifyBranch } from "../../support/verify-branch.js";
 import { gatedStore } from "../import/gated-store.js";
 import { openStore } from "../import/open-store.js";
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import test from "ava";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { findForkPoint } from "../../../src/postgres/history/find-fork-point.js";
-import { verifyBranch } from "../../../src/postgres/history/verify-branch.js";
 import { temporaryStore } from "../../support/temporary-store.js";
+import { verifyBranch } from "../../support/verify-branch.js";
 import { damageBaseFrame, filler, growBranch, importedBranch } from "../../support/wal-chain.js";
 
 test("a branch as it was written is good, all of it", async (t) => {
