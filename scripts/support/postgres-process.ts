@@ -117,7 +117,8 @@ async function tail(logFile: string): Promise<string> {
 /** As root, gives a data directory to the OS user of Postgres and lets that user pass through its temporary parents. */
 export async function giveToPostgres(dataDir: string): Promise<void> {
   const user = postgresUser();
-  await chmod(dataDir, 0o700);
+  // Postgres starts with 0700 and 0750 only.
+  if (((await stat(dataDir)).mode & 0o777) !== 0o750) await chmod(dataDir, 0o700);
   if (user === undefined) return;
   const { status, stderr } = spawnSync("chown", ["-R", `${user.uid}:${user.gid}`, dataDir], {
     encoding: "utf8",

@@ -4,6 +4,7 @@ import type { Branch, Store } from "../../timeline/store.js";
 import type { ControlFile } from "../control-file.js";
 import { ClusterWriter } from "./cluster-writer.js";
 import { writeConfiguration } from "./configuration.js";
+import { groupAccessMode } from "./group-access.js";
 import { readAhead } from "./read-ahead.js";
 import { TargetDirectory } from "./target-directory.js";
 
@@ -38,8 +39,9 @@ export interface ExportResult {
  * head, and goes on from there on a Postgres timeline of its own.
  *
  * The directory appears when it is whole and durable; on failure or abort nothing stays. Nothing outside it is
- * touched, whatever the branch says. Files belong to the calling user, with modes 0600 and 0700. Throws XX001 for a
- * damaged branch, 57014 if aborted without a reason of its own, and what the operating system says.
+ * touched, whatever the branch says. Files belong to the calling user, with modes 0600 and 0700, or 0640 and 0750 where
+ * the source let its group read them. Throws XX001 for a damaged branch, 57014 if aborted without a reason of its own,
+ * and what the operating system says.
  */
 export async function exportBranch(options: ExportOptions): Promise<ExportResult> {
   const { branch, signal } = options;
@@ -49,7 +51,7 @@ export async function exportBranch(options: ExportOptions): Promise<ExportResult
   try {
     const { bytes, notes } = await fill(target.path, options, majorVersion);
     options.onProgress?.({ phase: "sync", bytes: branch.bytes, totalBytes: branch.bytes });
-    await target.publish(signal);
+    await target.publish(signal, branch.start.groupAccess ? groupAccessMode : undefined);
     return { bytes, majorVersion, notes };
   } catch (error) {
     await target.discard();

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { mkdtemp, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { NeonError } from "../../errors.js";
-import { sync, syncTree } from "./sync-tree.js";
+import { type ModeOf, sync, syncTree } from "./sync-tree.js";
 
 /**
  * The directory that an export makes. It is filled under a temporary name beside its place, `NAME.neon-export-XXXXXX`,
@@ -31,9 +31,12 @@ export class TargetDirectory {
     return new TargetDirectory(await mkdtemp(join(parent, `${basename(place)}.neon-export-`)), place);
   }
 
-  /** Makes all that was written durable, and then visible. An empty directory in its place is replaced. */
-  async publish(signal?: AbortSignal): Promise<void> {
-    await syncTree(this.path, signal);
+  /**
+   * Makes all that was written durable, with other modes if there is `modeOf`, and then visible. An empty directory in
+   * its place is replaced.
+   */
+  async publish(signal?: AbortSignal, modeOf?: ModeOf): Promise<void> {
+    await syncTree(this.path, signal, modeOf);
     signal?.throwIfAborted();
     await rename(this.path, this.#place).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOTEMPTY" || cause.code === "EEXIST") throw taken(this.#place, cause);

@@ -114,6 +114,7 @@ async function recordCluster(
     walSegmentSize: facts.walSegmentSize,
     tablespaces: start.tablespaces.map(({ oid, location }) => ({ oid, location })),
     startedAt: timestampFromDate(startedAt),
+    groupAccess: facts.groupAccess,
   });
   if (timelineId > 1) {
     const content = await timelineHistory(connection, timelineId);

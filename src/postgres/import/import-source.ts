@@ -8,6 +8,8 @@ import { show, showBytes } from "../replication/show.js";
 const OLDEST_MAJOR = 14;
 const NEWEST_MAJOR = 18;
 const TOO_MANY_CONNECTIONS = "53300";
+/** Of the two modes that Postgres starts with, the one that lets the group read. */
+const GROUP_ACCESS_MODE = "0750";
 
 /** What an import has to know of a server before its files come. */
 export interface ServerFacts {
@@ -19,6 +21,8 @@ export interface ServerFacts {
   readonly walSegmentSize: number;
   /** Pages in each file of a relation fork but the last. */
   readonly relationSegmentBlocks: number;
+  /** Whether the group of its owner may read the cluster's files. */
+  readonly groupAccess: boolean;
 }
 
 /** A running Postgres, seen through the two connections of an import. */
@@ -118,6 +122,7 @@ export async function describeServer(connection: Connection): Promise<ServerFact
     majorVersion,
     walSegmentSize: await showBytes(connection, "wal_segment_size"),
     relationSegmentBlocks: (await showBytes(connection, "segment_size")) / BLOCK_SIZE,
+    groupAccess: (await show(connection, "data_directory_mode")) === GROUP_ACCESS_MODE,
   };
 }
 
