@@ -5,7 +5,7 @@ export interface BenchCase {
   readonly ours: number;
   /** Median of the other program's, or the limit, in `unit`. */
   readonly peer: number;
-  readonly unit: "s" | "MB";
+  readonly unit: "s" | "MB" | "round trips";
   /** What the goal speaks of: ours / peer, or peer / ours where the goal says how many times as fast. */
   readonly ratio: number;
   /** What the ratio has to reach, in words, if there is a goal. */
@@ -14,7 +14,13 @@ export interface BenchCase {
 }
 
 /** `ours` may take at most `limit` times as much as `peer`. */
-export function atMost(name: string, unit: "s" | "MB", ours: number, peer: number, limit: number): BenchCase {
+export function atMost(
+  name: string,
+  unit: BenchCase["unit"],
+  ours: number,
+  peer: number,
+  limit: number,
+): BenchCase {
   const ratio = ours / peer;
   return { case: name, ours, peer, unit, ratio, goal: `<= ${limit}`, met: ratio <= limit };
 }

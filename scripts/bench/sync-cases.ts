@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { FRAME_CONTENT_BYTES } from "../../src/limits.js";
 import type { ChainWriter } from "../../src/timeline/chain-writer.js";
 import { type Branch, Store } from "../../src/timeline/store.js";
 import { initRepository, type PageServerProcess, startPageServer } from "../support/neon.js";
+import { makeTinyFrames, storeFrames } from "../support/tiny-frames.js";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.js";
 import { rawCopy } from "./raw-copy.js";
 import { atMost, type BenchCase, median } from "./report.js";
@@ -17,6 +19,8 @@ const SMALL_FRAME_BYTES = 64 * 1024;
 const FRAMES = 800;
 /** Frames of the branch that is pushed in full, of the size that imports make: 1 GB, beside which starts are short. */
 const FULL_FRAMES = 2000;
+/** Frames behind the frame where two branches part, and as many before it. */
+const PARTED_FRAMES = 100_000;
 const ROUNDS = 5;
 
 /**
@@ -26,8 +30,9 @@ const ROUNDS = 5;
 export async function runSyncCases(home: string, note: (text: string) => void): Promise<BenchCase[]> {
   const [here, there] = [join(home, "sync-here"), join(home, "sync-there")];
   note("filling two branches, one ten times as large");
-  await initRepository(here);
+  for (const directory of [here, there]) await initRepository(directory);
   await fillBranches(here);
+  await fillParted(here, there);
   const local = await startPageServer(here);
   const remote = await startPageServer(there);
   const proxy = await startCountingProxy(Number(new URL(remote.uri).port));
@@ -60,6 +65,9 @@ async function measureAll(
   await local.neon("origin", "add", "direct", remote.uri);
   const pushed = JSON.parse(await local.neon("push", "large-0", "counted:large", "--json"));
   const wire = proxy.take() / 1e6;
+  proxy.takeRoundTrips();
+  await assert.rejects(local.neon("push", "parted", "counted"), /diverged/);
+  const roundTrips = proxy.takeRoundTrips();
   await local.neon("push", "small-0", "direct:small");
   for (let round = 1; round <= ROUNDS; round++) {
     note(`sync round ${round} of ${ROUNDS}`);
@@ -86,6 +94,7 @@ async function measureAll(
     ),
     atMost("bytes on the wire vs the frames' own", "MB", wire, pushed.bytes / 1e6, 1.02),
     atMost("up-to-date push beyond neon --version", "s", middle("up to date") - middle("version"), 0.2, 1),
+    atMost(`divergence ${PARTED_FRAMES} frames back, connecting included`, "round trips", roundTrips, 8, 1),
     atMost("full push vs raw copy with fsync", "s", middle("full push"), middle("raw copy"), 1.25),
   ];
 }
@@ -107,6 +116,16 @@ async function fillBranches(directory: string): Promise<void> {
   }
   await makeBranch(store, "full", FULL_FRAMES, FRAME_CONTENT_BYTES);
   await store.close();
+}
+
+/** Makes a branch at each of two repositories; they part in the middle. */
+async function fillParted(...directories: string[]): Promise<void> {
+  const common = makeTinyFrames(PARTED_FRAMES);
+  for (const directory of directories) {
+    const store = await Store.open(join(directory, ".neon", "store"));
+    await storeFrames(store, "parted", [...common, ...makeTinyFrames(PARTED_FRAMES, common.at(-1))]);
+    await store.close();
+  }
 }
 
 async function makeBranch(store: Store, name: string, frames: number, frameBytes: number): Promise<Branch> {
