@@ -1,37 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { type StartRecord, StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import {
-  LeaseSchema,
-  SegmentInfoSchema,
-  SegmentState,
-  TimelineInfoSchema,
-} from "../../gen/neon/store/v1/store_pb.js";
-import { SEGMENT_BYTES } from "../limits.js";
+import { create } from "@bufbuild/protobuf";
+import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
+import type { Base } from "./base.js";
 import type { Frame } from "./frame.js";
 import { removeTimeline } from "./garbage.js";
 import type { Refs } from "./refs.js";
-import { SegmentFooterBuilder } from "./segment-footer.js";
-import type { OpenSegment, SegmentStore } from "./segment-store.js";
-import { readStartRecord } from "./start-record.js";
+import type { SegmentStore } from "./segment-store.js";
+import { SegmentWriter } from "./segment-writer.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
 
 /** Bytes that may wait to be written before `append` holds its caller back. */
 const QUEUE_BYTES = 16 * 1024 * 1024;
-/** Bytes written after which the next sync begins, while more is being written. */
-const SYNC_BYTES = 16 * 1024 * 1024;
-
-/** The frames that new ones follow. */
-export interface Base {
-  /** The timeline that holds the last of them. */
-  readonly timelineId: string;
-  /** The last of them. */
-  readonly predecessor: Predecessor;
-  /** Bytes of all of them. */
-  readonly bytes: number;
-  readonly start: StartRecord;
-  readonly startDigest: Buffer;
-}
 
 /** What an appender works with. */
 export interface FrameAppenderOptions {
@@ -48,49 +27,33 @@ export interface FrameAppenderOptions {
 /** For how long the frames of a session that broke off are kept, in seconds. */
 export const LEASE_SECONDS = 24 * 3600;
 
-interface Current {
-  readonly id: string;
-  readonly file: OpenSegment;
-  readonly footer: SegmentFooterBuilder;
-}
-
 interface Queued {
   readonly frame: Frame;
   readonly release: (() => void) | undefined;
 }
 
 /**
- * Appends frames to a timeline of its own, in segments of its own, under a lease: nothing is visible before the store
- * moves a branch there.
+ * Appends frames to a timeline of its own, under a lease: nothing is visible before the store moves a branch there.
  *
- * Frames are checked against their predecessor, queued, written in order by one loop, and synced by another, so that
- * the disk's work overlaps with the making of the next frames. Order of durability: segment, directory, LMDB; then
- * `onDurable` is told. The first failure is final: every later call throws it.
+ * Frames are checked against their predecessor, queued, and written in order by one loop, beside which SegmentWriter
+ * syncs, so that the disk's work overlaps with the making of the next frames. The first failure is final: every later
+ * call throws it.
  */
 export class FrameAppender {
   readonly timelineId = randomBytes(16).toString("hex");
   readonly base: Base | undefined;
-  /** Called with the number of the last durable frame. */
-  onDurable: ((seq: bigint) => void) | undefined;
 
   readonly #segments: SegmentStore;
   readonly #refs: Refs;
   readonly #resumable: boolean;
   readonly #onEnd: () => void;
-  #current: Current | undefined;
+  readonly #writer: SegmentWriter;
   #last: Predecessor | undefined;
   #frames = 0;
   #bytes = 0;
   #queue: Queued[] = [];
   #queuedBytes = 0;
-  #unsyncedBytes = 0;
-  #writtenSeq: bigint;
-  #durableSeq: bigint;
-  #hasTimeline = false;
   #writing: Promise<void> | undefined;
-  #syncing: Promise<void> | undefined;
-  #sealing: Promise<void> | undefined;
-  #failure: unknown;
   #closed = false;
 
   constructor({ segments, refs, base, resumable, onEnd }: FrameAppenderOptions) {
@@ -98,9 +61,14 @@ export class FrameAppender {
     this.#refs = refs;
     this.#resumable = resumable;
     this.#onEnd = onEnd;
+    this.#writer = new SegmentWriter({ segments, refs, timelineId: this.timelineId, base, resumable });
     this.base = base;
     this.#last = base?.predecessor;
-    this.#writtenSeq = this.#durableSeq = base === undefined ? -1n : base.predecessor.header.seq;
+  }
+
+  /** Is called with the number of the last durable frame. */
+  set onDurable(listener: (seq: bigint) => void) {
+    this.#writer.onDurable = listener;
   }
 
   /** The last frame that was appended, or the base's. */
@@ -125,7 +93,7 @@ export class FrameAppender {
    */
   async append(frame: Frame, release?: () => void): Promise<void> {
     try {
-      this.#assertSound();
+      this.#writer.assertSound();
       assertSuccessor(this.#last, frame);
     } catch (error) {
       release?.();
@@ -138,24 +106,19 @@ export class FrameAppender {
     this.#queuedBytes += frame.length;
     this.#writing ??= this.#writeQueue();
     if (this.#queuedBytes > QUEUE_BYTES) await this.#writing;
-    this.#assertSound();
+    this.#writer.assertSound();
   }
 
   /** Resolves when every appended frame is durable. */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    while (this.#failure === undefined && this.#durableSeq < this.#writtenSeq) {
-      await this.#syncing;
-      if (this.#durableSeq < this.#writtenSeq) this.#beginSync();
-    }
-    await this.#syncing;
-    this.#assertSound();
+    await this.#writer.flush();
   }
 
   /** Flushes and seals the last segment; nothing can be appended afterwards. */
   async seal(): Promise<void> {
     await this.flush();
-    await this.#sealCurrent();
+    await this.#writer.seal();
     this.#onEnd();
   }
 
@@ -166,13 +129,9 @@ export class FrameAppender {
   }
 
   async #stop(): Promise<void> {
-    this.#failure ??= new Error("closed");
+    this.#writer.fail(new Error("closed"));
     await this.#writing;
-    await this.#syncing;
-    // A footer that came after the next opening had cut the segment would damage it.
-    await this.#sealing?.catch(() => undefined);
-    await this.#current?.file.close();
-    this.#current = undefined;
+    await this.#writer.close();
     this.#onEnd();
   }
 
@@ -186,7 +145,7 @@ export class FrameAppender {
     } catch {
       return this.abort();
     }
-    if (!this.#hasTimeline) return;
+    if (!this.#writer.hasTimeline) return;
     const deadline = BigInt(Math.floor(Date.now() / 1000) + LEASE_SECONDS);
     await this.#refs.transaction(() => {
       this.#refs.lease.put(this.timelineId, create(LeaseSchema, { deadline, resumable: true }));
@@ -197,127 +156,27 @@ export class FrameAppender {
   async abort(): Promise<void> {
     await this.#stop();
     if (this.#closed) return;
-    if (this.#hasTimeline) await removeTimeline(this.#refs, this.#segments, this.timelineId);
-  }
-
-  #assertSound(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#writer.hasTimeline) await removeTimeline(this.#refs, this.#segments, this.timelineId);
   }
 
   async #writeQueue(): Promise<void> {
     try {
-      while (this.#queue.length > 0 && this.#failure === undefined) {
+      while (this.#queue.length > 0 && !this.#writer.failed) {
         const queued = this.#queue;
         this.#queue = [];
         const frames = queued.map(({ frame }) => frame);
-        const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
         try {
-          const segment = await this.#segmentFor(frames[0]);
-          await segment.file.append(frames.flatMap(({ parts }) => parts));
-          for (const frame of frames) segment.footer.add(frame);
+          await this.#writer.write(frames);
         } finally {
           for (const { release } of queued) release?.();
         }
-        this.#writtenSeq = frames[frames.length - 1].header.seq;
-        this.#queuedBytes -= bytes;
-        this.#unsyncedBytes += bytes;
-        if (this.#unsyncedBytes >= SYNC_BYTES) this.#beginSync();
+        this.#queuedBytes -= frames.reduce((sum, frame) => sum + frame.length, 0);
       }
     } catch (error) {
-      this.#failure ??= error;
+      this.#writer.fail(error);
     } finally {
       for (const { release } of this.#queue.splice(0)) release?.();
       this.#writing = undefined;
-    }
-  }
-
-  async #segmentFor(frame: Frame): Promise<Current> {
-    if (this.#current !== undefined && this.#current.footer.length >= SEGMENT_BYTES)
-      await this.#sealCurrent();
-    this.#current ??= await this.#createSegment(frame);
-    return this.#current;
-  }
-
-  async #createSegment(first: Frame): Promise<Current> {
-    const id = randomBytes(16).toString("hex");
-    const { seq } = first.header;
-    // The index names the segment before its file exists, so that no crash leaves a file that nobody knows of.
-    await this.#refs.transaction(() => {
-      if (!this.#hasTimeline) this.#putTimeline(first);
-      const info = create(SegmentInfoSchema, { state: SegmentState.OPEN, durableLength: 0n });
-      this.#refs.segment.put(id, info);
-      this.#refs.extent.putSync([this.timelineId, Number(seq)], id);
-    });
-    this.#hasTimeline = true;
-    return { id, file: await this.#segments.create(id), footer: new SegmentFooterBuilder(seq) };
-  }
-
-  #putTimeline(first: Frame): void {
-    const { base } = this;
-    const parent = base && {
-      parent: Buffer.from(base.timelineId, "hex"),
-      forkSeq: base.predecessor.header.seq,
-      forkLsn: first.header.startLsn,
-      forkBytes: BigInt(base.bytes),
-    };
-    const start = base?.start ?? readStartRecord(first);
-    const startDigest = base?.startDigest ?? first.digest;
-    const info = { start: toBinary(StartRecordSchema, start), startDigest, ...parent };
-    this.#refs.timeline.put(this.timelineId, create(TimelineInfoSchema, info));
-    this.#refs.lease.put(this.timelineId, create(LeaseSchema, { resumable: this.#resumable }));
-  }
-
-  #beginSync(): void {
-    if (this.#syncing !== undefined || this.#current === undefined) return;
-    const { file, footer, id } = this.#current;
-    const seq = this.#writtenSeq;
-    this.#unsyncedBytes = 0;
-    this.#syncing = this.#sync(file, id, footer.length, SegmentState.OPEN, seq)
-      .catch((error) => {
-        this.#failure ??= error;
-      })
-      .finally(() => {
-        this.#syncing = undefined;
-      });
-  }
-
-  async #sync(
-    file: OpenSegment,
-    id: string,
-    durableLength: number,
-    state: SegmentState,
-    seq: bigint,
-  ): Promise<void> {
-    await file.sync();
-    await this.#refs.transaction(() => {
-      this.#refs.segment.put(id, create(SegmentInfoSchema, { state, durableLength: BigInt(durableLength) }));
-    });
-    this.#durableSeq = seq;
-    this.onDurable?.(seq);
-  }
-
-  #sealCurrent(): Promise<void> {
-    this.#sealing = this.#sealOnce();
-    return this.#sealing;
-  }
-
-  async #sealOnce(): Promise<void> {
-    await this.#syncing;
-    this.#assertSound();
-    const current = this.#current;
-    if (current === undefined) return;
-    this.#current = undefined;
-    try {
-      await current.file.append([current.footer.toBytes()]);
-      await this.#sync(
-        current.file,
-        current.id,
-        current.footer.length,
-        SegmentState.SEALED,
-        this.#writtenSeq,
-      );
-    } finally {
-      await current.file.close();
     }
   }
 }

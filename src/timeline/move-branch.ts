@@ -4,8 +4,9 @@ import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { type BranchRef, BranchRefSchema, TimelineInfoSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
 import { formatLsn } from "../lsn.js";
+import type { Base } from "./base.js";
 import { hex, requireTimeline, timelineExtents } from "./chain.js";
-import type { Base, FrameAppender } from "./frame-appender.js";
+import type { FrameAppender } from "./frame-appender.js";
 import { type Head, sameHead } from "./head.js";
 import type { Refs } from "./refs.js";
 

@@ -7,7 +7,7 @@ import type { Outcome } from "../../../src/sync/outcome.js";
 import type { Sink } from "../../../src/sync/party.js";
 import { receive } from "../../../src/sync/receive.js";
 import { send } from "../../../src/sync/send.js";
-import type { Base } from "../../../src/timeline/frame-appender.js";
+import type { Base } from "../../../src/timeline/base.js";
 import type { Store } from "../../../src/timeline/store.js";
 import { compareHistories, endLsn, framesMissing, type History } from "./history.js";
 import type { Transfer } from "./operations.js";

@@ -1,0 +1,191 @@
+import { randomBytes } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import {
+  LeaseSchema,
+  SegmentInfoSchema,
+  SegmentState,
+  TimelineInfoSchema,
+} from "../../gen/neon/store/v1/store_pb.js";
+import { SEGMENT_BYTES } from "../limits.js";
+import type { Base } from "./base.js";
+import type { Frame } from "./frame.js";
+import type { Refs } from "./refs.js";
+import { SegmentFooterBuilder } from "./segment-footer.js";
+import type { OpenSegment, SegmentStore } from "./segment-store.js";
+import { readStartRecord } from "./start-record.js";
+
+/** Bytes written after which the next sync begins, while more is being written. */
+const SYNC_BYTES = 16 * 1024 * 1024;
+
+/** What a segment writer works with. */
+export interface SegmentWriterOptions {
+  readonly segments: SegmentStore;
+  readonly refs: Refs;
+  /** Of the timeline to write, hex. It is entered with its first frame. */
+  readonly timelineId: string;
+  /** Absent for a new chain. */
+  readonly base?: Base | undefined;
+  /** Whether what is durable is of use to another attempt, if this one breaks off. */
+  readonly resumable: boolean;
+}
+
+interface Current {
+  readonly id: string;
+  readonly file: OpenSegment;
+  readonly footer: SegmentFooterBuilder;
+}
+
+/**
+ * Writes the frames of one timeline into segments of its own, one after the other, and makes them durable.
+ *
+ * Order of durability: segment, directory, LMDB; then `onDurable` is told. The first failure is final: every later call
+ * throws it. Frames are written by one caller at a time; syncs run beside that.
+ */
+export class SegmentWriter {
+  /** Called with the number of the last durable frame. */
+  onDurable: ((seq: bigint) => void) | undefined;
+
+  readonly #options: SegmentWriterOptions;
+  #current: Current | undefined;
+  #unsyncedBytes = 0;
+  #writtenSeq: bigint;
+  #durableSeq: bigint;
+  #hasTimeline = false;
+  #syncing: Promise<void> | undefined;
+  #sealing: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(options: SegmentWriterOptions) {
+    this.#options = options;
+    this.#writtenSeq = this.#durableSeq = options.base?.predecessor.header.seq ?? -1n;
+  }
+
+  /** Whether the index has the timeline. */
+  get hasTimeline(): boolean {
+    return this.#hasTimeline;
+  }
+
+  /** Whether something has failed. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Makes every later call throw `reason`, unless something has failed before. */
+  fail(reason: unknown): void {
+    this.#failure ??= reason;
+  }
+
+  /** Throws the first failure. */
+  assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Writes frames behind the last ones. Their bytes can be reused once it resolves. */
+  async write(frames: readonly Frame[]): Promise<void> {
+    const segment = await this.#segmentFor(frames[0]);
+    await segment.file.append(frames.flatMap(({ parts }) => parts));
+    for (const frame of frames) {
+      segment.footer.add(frame);
+      this.#unsyncedBytes += frame.length;
+    }
+    this.#writtenSeq = frames[frames.length - 1].header.seq;
+    if (this.#unsyncedBytes >= SYNC_BYTES) this.#beginSync();
+  }
+
+  /** Resolves when every frame written is durable. */
+  async flush(): Promise<void> {
+    while (this.#failure === undefined && this.#durableSeq < this.#writtenSeq) {
+      await this.#syncing;
+      if (this.#durableSeq < this.#writtenSeq) this.#beginSync();
+    }
+    await this.#syncing;
+    this.assertSound();
+  }
+
+  /** Makes the last segment durable and gives it its footer. */
+  seal(): Promise<void> {
+    this.#sealing = this.#sealOnce();
+    return this.#sealing;
+  }
+
+  /** Gives up the open file, if there is one, once nothing is done to it any more. Never throws for what failed before. */
+  async close(): Promise<void> {
+    await this.#syncing;
+    // A footer that came after the next opening had cut the segment would damage it.
+    await this.#sealing?.catch(() => undefined);
+    await this.#current?.file.close();
+    this.#current = undefined;
+  }
+
+  async #segmentFor(frame: Frame): Promise<Current> {
+    if (this.#current !== undefined && this.#current.footer.length >= SEGMENT_BYTES) await this.seal();
+    this.#current ??= await this.#createSegment(frame);
+    return this.#current;
+  }
+
+  async #createSegment(first: Frame): Promise<Current> {
+    const { refs, segments, timelineId } = this.#options;
+    const id = randomBytes(16).toString("hex");
+    const { seq } = first.header;
+    // The index names the segment before its file exists, so that no crash leaves a file that nobody knows of.
+    await refs.transaction(() => {
+      if (!this.#hasTimeline) this.#putTimeline(first);
+      const info = create(SegmentInfoSchema, { state: SegmentState.OPEN, durableLength: 0n });
+      refs.segment.put(id, info);
+      refs.extent.putSync([timelineId, Number(seq)], id);
+    });
+    this.#hasTimeline = true;
+    return { id, file: await segments.create(id), footer: new SegmentFooterBuilder(seq) };
+  }
+
+  #putTimeline(first: Frame): void {
+    const { base, refs, resumable, timelineId } = this.#options;
+    const parent = base && {
+      parent: Buffer.from(base.timelineId, "hex"),
+      forkSeq: base.predecessor.header.seq,
+      forkLsn: first.header.startLsn,
+      forkBytes: BigInt(base.bytes),
+    };
+    const start = base?.start ?? readStartRecord(first);
+    const startDigest = base?.startDigest ?? first.digest;
+    const info = { start: toBinary(StartRecordSchema, start), startDigest, ...parent };
+    refs.timeline.put(timelineId, create(TimelineInfoSchema, info));
+    refs.lease.put(timelineId, create(LeaseSchema, { resumable }));
+  }
+
+  #beginSync(): void {
+    if (this.#syncing !== undefined || this.#current === undefined) return;
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#sync(this.#current, SegmentState.OPEN)
+      .catch((error) => this.fail(error))
+      .finally(() => {
+        this.#syncing = undefined;
+      });
+  }
+
+  /** Makes durable what has been written by now. */
+  async #sync({ file, footer, id }: Current, state: SegmentState): Promise<void> {
+    const { refs } = this.#options;
+    const seq = this.#writtenSeq;
+    const info = create(SegmentInfoSchema, { state, durableLength: BigInt(footer.length) });
+    await file.sync();
+    await refs.transaction(() => refs.segment.put(id, info));
+    this.#durableSeq = seq;
+    this.onDurable?.(seq);
+  }
+
+  async #sealOnce(): Promise<void> {
+    await this.#syncing;
+    this.assertSound();
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    try {
+      await current.file.append([current.footer.toBytes()]);
+      await this.#sync(current, SegmentState.SEALED);
+    } finally {
+      await current.file.close();
+    }
+  }
+}
