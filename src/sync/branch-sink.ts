@@ -64,8 +64,16 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       if (!digest.equals(head.digest) || head.lsn > header.endLsn || head.lsn < header.startLsn)
         throw unfinished();
       const { branch, forced } = plan as Plan;
-      const recovery = await store.move({ name, expected: branch?.head, head, frames, keepOld: forced });
-      if (frames !== appender) await appender.abort();
+      let recovery: string | undefined;
+      try {
+        recovery = await store.move({ name, expected: branch?.head, head, frames, keepOld: forced });
+        if (frames !== appender) await appender.abort();
+      } catch (error) {
+        // The session in whose place this one was started can have brought the branch there after all.
+        const arrived = store.getBranch(name);
+        if (arrived === undefined || !sameHead(arrived.head, head)) throw error;
+        await appender.suspend();
+      }
       appender = undefined;
       unpin();
       return recovery;

@@ -4,8 +4,8 @@ import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
 import type { Base } from "./base.js";
 import type { Frame } from "./frame.js";
 import { removeTimeline } from "./garbage.js";
-import type { Refs } from "./refs.js";
-import type { SegmentStore } from "./segment-store.js";
+import { leaseDeadline } from "./lease-deadline.js";
+import type { Shelf } from "./seal-segment.js";
 import { SegmentWriter } from "./segment-writer.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
 
@@ -13,9 +13,7 @@ import { assertSuccessor, type Predecessor } from "./successor.js";
 const QUEUE_BYTES = 16 * 1024 * 1024;
 
 /** What an appender works with. */
-export interface FrameAppenderOptions {
-  readonly segments: SegmentStore;
-  readonly refs: Refs;
+export interface FrameAppenderOptions extends Shelf {
   /** Absent for a new chain. */
   readonly base?: Base | undefined;
   /** Whether what is durable is of use to another attempt, if this one breaks off. */
@@ -23,9 +21,6 @@ export interface FrameAppenderOptions {
   /** Called when the appender has closed its last file. */
   onEnd(): void;
 }
-
-/** For how long the frames of a session that broke off are kept, in seconds. */
-export const LEASE_SECONDS = 24 * 3600;
 
 interface Queued {
   readonly frame: Frame;
@@ -43,8 +38,7 @@ export class FrameAppender {
   readonly timelineId = randomBytes(16).toString("hex");
   readonly base: Base | undefined;
 
-  readonly #segments: SegmentStore;
-  readonly #refs: Refs;
+  readonly #shelf: Shelf;
   readonly #resumable: boolean;
   readonly #onEnd: () => void;
   readonly #writer: SegmentWriter;
@@ -56,12 +50,12 @@ export class FrameAppender {
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor({ segments, refs, base, resumable, onEnd }: FrameAppenderOptions) {
-    this.#segments = segments;
-    this.#refs = refs;
+  constructor(options: FrameAppenderOptions) {
+    const { base, resumable } = options;
+    this.#shelf = options;
     this.#resumable = resumable;
-    this.#onEnd = onEnd;
-    this.#writer = new SegmentWriter({ segments, refs, timelineId: this.timelineId, base, resumable });
+    this.#onEnd = options.onEnd;
+    this.#writer = new SegmentWriter({ ...options, timelineId: this.timelineId });
     this.base = base;
     this.#last = base?.predecessor;
   }
@@ -128,6 +122,28 @@ export class FrameAppender {
     await this.#stop();
   }
 
+  /**
+   * Breaks off. What is durable and of use to another attempt is kept for it, for a day; the rest is deleted. After a
+   * failure that is what was durable before it: another session may have built on that already.
+   */
+  async suspend(): Promise<void> {
+    if (!this.#resumable) return this.abort();
+    await this.seal().catch(() => this.#sealDurable());
+    if (this.#closed || !this.#writer.hasTimeline) return;
+    if (!this.#writer.hasDurable) return this.abort();
+    const { refs } = this.#shelf;
+    const lease = create(LeaseSchema, { deadline: leaseDeadline(), resumable: true });
+    await refs.transaction(() => refs.lease.put(this.timelineId, lease));
+  }
+
+  /** Deletes everything that it has written. Nobody can have built on it: it is not resumable, or nothing is durable. */
+  async abort(): Promise<void> {
+    await this.#stop();
+    const { refs, segments } = this.#shelf;
+    if (this.#closed || !this.#writer.hasTimeline) return;
+    await removeTimeline(refs, segments, this.timelineId);
+  }
+
   async #stop(): Promise<void> {
     this.#writer.fail(new Error("closed"));
     await this.#writing;
@@ -135,28 +151,12 @@ export class FrameAppender {
     this.#onEnd();
   }
 
-  /**
-   * Breaks off. What is durable and of use to another attempt is kept for it, for a day; the rest is deleted.
-   */
-  async suspend(): Promise<void> {
-    if (!this.#resumable) return this.abort();
-    try {
-      await this.seal();
-    } catch {
-      return this.abort();
-    }
-    if (!this.#writer.hasTimeline) return;
-    const deadline = BigInt(Math.floor(Date.now() / 1000) + LEASE_SECONDS);
-    await this.#refs.transaction(() => {
-      this.#refs.lease.put(this.timelineId, create(LeaseSchema, { deadline, resumable: true }));
-    });
-  }
-
-  /** Deletes everything that it has written. */
-  async abort(): Promise<void> {
-    await this.#stop();
+  async #sealDurable(): Promise<void> {
     if (this.#closed) return;
-    if (this.#writer.hasTimeline) await removeTimeline(this.#refs, this.#segments, this.timelineId);
+    await this.#writing;
+    // Where the disk does not take the footer either, the next opening of the store writes it.
+    await this.#writer.sealDurable().catch(() => undefined);
+    this.#onEnd();
   }
 
   async #writeQueue(): Promise<void> {

@@ -25,14 +25,15 @@ export interface Move {
 /**
  * Moves or creates a branch. Must run inside one write transaction, after every frame is durable. Returns the name under
  * which what it pointed to was kept. Throws 42710 if it must not exist and does, 40001 if it stands elsewhere.
+ * Timelines that are in `shown` keep their names, since other sessions may build on them.
  */
-export function moveBranch(refs: Refs, move: Move): string | undefined {
+export function moveBranch(refs: Refs, move: Move, shown: ReadonlySet<string>): string | undefined {
   const { name, expected, head, frames } = move;
   const current = refs.branch.get(name);
   assertExpected(name, current, expected);
   const recovery =
     current !== undefined && move.keepOld ? keepUnderOtherName(refs, name, current) : undefined;
-  const timelineId = placeFrames(refs, current, frames, head, recovery !== undefined);
+  const timelineId = placeFrames(refs, current, frames, head, recovery !== undefined, shown);
   refs.branch.put(
     name,
     create(BranchRefSchema, {
@@ -85,6 +86,7 @@ function placeFrames(
   frames: FrameAppender | Base,
   head: Head,
   moved: boolean,
+  shown: ReadonlySet<string>,
 ): string {
   if ("predecessor" in frames) return forkTimeline(refs, frames, head);
   const { timelineId } = frames;
@@ -93,6 +95,7 @@ function placeFrames(
   const grows =
     current !== undefined &&
     !moved &&
+    !shown.has(timelineId) &&
     hex(info.parent) === hex(current.timelineId) &&
     info.forkSeq === current.seq &&
     info.forkLsn === current.lsn &&

@@ -1,75 +1,71 @@
 import { create } from "@bufbuild/protobuf";
-import { LeaseSchema, SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
+import { LeaseSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
 import { timelineExtents } from "./chain.js";
 import { decodeFrame } from "./frame.js";
-import { LEASE_SECONDS } from "./frame-appender.js";
 import { removeOrphans, removeTimeline } from "./garbage.js";
-import type { Refs } from "./refs.js";
+import { leaseDeadline } from "./lease-deadline.js";
+import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { SegmentStore } from "./segment-store.js";
 
 /**
- * Brings what sessions of a dead process left behind in order: frames that another attempt can use are sealed up to
- * their durable length and kept under a lease, the rest is deleted.
+ * Brings what sessions of a dead process left behind in order: frames that another attempt can use, or has used already,
+ * are sealed up to their durable length and kept under a lease, the rest is deleted.
  */
-export async function recover(refs: Refs, segments: SegmentStore): Promise<void> {
+export async function recover(shelf: Shelf): Promise<void> {
+  const { refs, segments } = shelf;
   await removeOrphans(refs, segments);
-  for (const [key, lease] of Array.from(refs.lease.entries())) {
-    if (lease.deadline !== 0n) continue;
+  const running = Array.from(refs.lease.entries()).filter(([, { deadline }]) => deadline === 0n);
+  for (const [key, { resumable }] of running) {
+    if (!resumable) await removeTimeline(refs, segments, String(key));
+  }
+  await sealAll(shelf);
+  for (const [key, { resumable }] of running) {
+    if (!resumable) continue;
     const timelineId = String(key);
-    const usable = lease.resumable && (await sealTimeline(refs, segments, timelineId).catch(() => false));
-    if (!usable) {
+    if (timelineExtents(refs, timelineId).length === 0) {
       await removeTimeline(refs, segments, timelineId);
       continue;
     }
-    const deadline = BigInt(Math.floor(Date.now() / 1000) + LEASE_SECONDS);
-    await refs.transaction(() => {
-      refs.lease.put(timelineId, create(LeaseSchema, { deadline, resumable: true }));
-    });
+    const lease = create(LeaseSchema, { deadline: leaseDeadline(), resumable });
+    await refs.transaction(() => refs.lease.put(timelineId, lease));
   }
 }
 
-/** Seals the segments of a timeline that was being written. False if nothing of it was durable. */
-async function sealTimeline(refs: Refs, segments: SegmentStore, timelineId: string): Promise<boolean> {
-  let usable = false;
-  for (const { segmentId, firstSeq } of timelineExtents(refs, timelineId)) {
-    const info = refs.segment.get(segmentId);
-    const durableLength = Number(info?.durableLength ?? 0n);
+/** Seals every segment that has no footer. Where that fails the frames are found all the same, as long as this process lives. */
+async function sealAll(shelf: Shelf): Promise<void> {
+  const { refs, segments, indexes } = shelf;
+  const open = new Map<string, number>();
+  for (const [key, { state, durableLength }] of refs.segment.entries()) {
+    if (state === SegmentState.OPEN) open.set(String(key), Number(durableLength));
+  }
+  if (open.size === 0) return;
+  for (const { key, value: id } of Array.from(refs.extent.getRange())) {
+    const durableLength = open.get(id);
+    if (durableLength === undefined) continue;
     if (durableLength === 0) {
-      await segments.delete(segmentId);
-      await refs.transaction(() => {
-        refs.segment.remove(segmentId);
-        refs.extent.removeSync([timelineId, firstSeq]);
-      });
+      await dropSegment(shelf, id, key);
       continue;
     }
-    usable = true;
-    if (info?.state === SegmentState.OPEN)
-      await sealSegment(refs, segments, segmentId, firstSeq, durableLength);
+    // Damage is told to whoever reads the frames; a branch may stand on them, so that nothing is deleted here.
+    const footer = await readFooter(segments, id, key[1], durableLength).catch(() => undefined);
+    if (footer === undefined) continue;
+    indexes.unsealed(id, footer);
+    await sealSegment(shelf, id, footer).catch(() => undefined);
   }
-  return usable;
 }
 
-async function sealSegment(
-  refs: Refs,
+async function readFooter(
   segments: SegmentStore,
-  segmentId: string,
+  id: string,
   firstSeq: number,
   durableLength: number,
-): Promise<void> {
-  const footer = new SegmentFooterBuilder(BigInt(firstSeq));
+): Promise<SegmentFooterBuilder> {
+  const footer = new SegmentFooterBuilder(firstSeq);
   while (footer.length < durableLength) {
-    const header = await segments.read(segmentId, footer.length, 5);
+    const header = await segments.read(id, footer.length, 5);
     const length = 1 + header.readInt32BE(1);
-    footer.add(decodeFrame(await segments.read(segmentId, footer.length, length)));
+    footer.add(decodeFrame(await segments.read(id, footer.length, length)));
   }
-  const file = await segments.reopen(segmentId, durableLength);
-  try {
-    await file.append([footer.toBytes()]);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  const info = { state: SegmentState.SEALED, durableLength: BigInt(durableLength) };
-  await refs.transaction(() => refs.segment.put(segmentId, create(SegmentInfoSchema, info)));
+  return footer;
 }

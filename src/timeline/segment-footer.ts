@@ -19,26 +19,45 @@ export interface SegmentIndex {
   endLsn(i: number): bigint;
 }
 
-/** Collects a segment's footer while its frames are appended. */
-export class SegmentFooterBuilder {
+/** Collects a segment's footer while its frames are appended; until the file has it, this is the segment's index. */
+export class SegmentFooterBuilder implements SegmentIndex {
+  readonly firstSeq: number;
+  readonly offsets: number[] = [0];
   readonly #digests: Buffer[] = [];
   readonly #endLsns: bigint[] = [];
-  readonly #offsets: number[] = [0];
-  readonly #firstSeq: bigint;
 
-  constructor(firstSeq: bigint) {
-    this.#firstSeq = firstSeq;
+  constructor(firstSeq: number) {
+    this.firstSeq = firstSeq;
   }
 
   /** Bytes of the frames so far. */
   get length(): number {
-    return this.#offsets[this.#offsets.length - 1];
+    return this.offsets[this.offsets.length - 1];
+  }
+
+  /** See SegmentIndex. */
+  digest(i: number): Buffer {
+    return this.#digests[i];
+  }
+
+  /** See SegmentIndex. */
+  endLsn(i: number): bigint {
+    return this.#endLsns[i];
   }
 
   add(frame: Frame): void {
     this.#digests.push(frame.digest);
     this.#endLsns.push(frame.header.endLsn);
-    this.#offsets.push(this.length + frame.length);
+    this.offsets.push(this.length + frame.length);
+  }
+
+  /** Forgets the frames behind the first `bytes` bytes, which end between two. */
+  cut(bytes: number): void {
+    while (this.length > bytes) {
+      this.#digests.pop();
+      this.#endLsns.pop();
+      this.offsets.pop();
+    }
   }
 
   /** The bytes that follow the last frame. */
@@ -46,8 +65,8 @@ export class SegmentFooterBuilder {
     const footer = toBinary(
       SegmentFooterSchema,
       create(SegmentFooterSchema, {
-        firstSeq: this.#firstSeq,
-        offsets: this.#offsets.map(BigInt),
+        firstSeq: BigInt(this.firstSeq),
+        offsets: this.offsets.map(BigInt),
         digests: Buffer.concat(this.#digests),
         endLsns: this.#endLsns,
       }),

@@ -4,17 +4,20 @@ import type { SegmentStore } from "./segment-store.js";
 /** Footers kept in memory: each about 50 bytes a frame. */
 const CACHED = 256;
 
-/** The footers of sealed segments, read when they are first asked for. */
+/** Where frames lie: the footers of sealed segments, read when they are first asked for, and what stands for them. */
 export class SegmentIndexes {
   readonly #segments: SegmentStore;
   readonly #cache = new Map<string, Promise<SegmentIndex>>();
+  readonly #unsealed = new Map<string, SegmentIndex>();
 
   constructor(segments: SegmentStore) {
     this.#segments = segments;
   }
 
-  /** The footer of a segment. Throws XX001 if it is damaged. */
-  get(segmentId: string): Promise<SegmentIndex> {
+  /** The index of a segment. Throws XX001 if its footer is damaged or was never written. */
+  async get(segmentId: string): Promise<SegmentIndex> {
+    const unsealed = this.#unsealed.get(segmentId);
+    if (unsealed !== undefined) return unsealed;
     const cached = this.#cache.get(segmentId);
     this.#cache.delete(segmentId);
     const index = cached ?? readSegmentFooter(this.#segments, segmentId);
@@ -24,8 +27,13 @@ export class SegmentIndexes {
     return index;
   }
 
-  /** Forgets a segment that is gone. */
-  delete(segmentId: string): void {
-    this.#cache.delete(segmentId);
+  /** A segment has no footer yet: `index`, which may grow, stands for it until {@link sealed}. */
+  unsealed(segmentId: string, index: SegmentIndex): void {
+    this.#unsealed.set(segmentId, index);
+  }
+
+  /** A segment has its footer now, or is gone. */
+  sealed(segmentId: string): void {
+    this.#unsealed.delete(segmentId);
   }
 }

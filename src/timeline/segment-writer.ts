@@ -10,18 +10,16 @@ import {
 import { SEGMENT_BYTES } from "../limits.js";
 import type { Base } from "./base.js";
 import type { Frame } from "./frame.js";
-import type { Refs } from "./refs.js";
+import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
-import type { OpenSegment, SegmentStore } from "./segment-store.js";
+import type { OpenSegment } from "./segment-store.js";
 import { readStartRecord } from "./start-record.js";
 
 /** Bytes written after which the next sync begins, while more is being written. */
 const SYNC_BYTES = 16 * 1024 * 1024;
 
 /** What a segment writer works with. */
-export interface SegmentWriterOptions {
-  readonly segments: SegmentStore;
-  readonly refs: Refs;
+export interface SegmentWriterOptions extends Shelf {
   /** Of the timeline to write, hex. It is entered with its first frame. */
   readonly timelineId: string;
   /** Absent for a new chain. */
@@ -34,6 +32,8 @@ interface Current {
   readonly id: string;
   readonly file: OpenSegment;
   readonly footer: SegmentFooterBuilder;
+  /** Bytes of its frames that are known to be durable. */
+  durableLength: number;
 }
 
 /**
@@ -64,6 +64,11 @@ export class SegmentWriter {
   /** Whether the index has the timeline. */
   get hasTimeline(): boolean {
     return this.#hasTimeline;
+  }
+
+  /** Whether anything of it is durable. */
+  get hasDurable(): boolean {
+    return this.#durableSeq > (this.#options.base?.predecessor.header.seq ?? -1n);
   }
 
   /** Whether something has failed. */
@@ -118,6 +123,15 @@ export class SegmentWriter {
     this.#current = undefined;
   }
 
+  /**
+   * Seals the last segment after a failure, cut behind what is durable. Nothing can be written afterwards. Throws what the
+   * disk says, which changes nothing: the durable frames are there, and the next opening of the store seals them.
+   */
+  sealDurable(): Promise<void> {
+    this.#sealing = this.#cut();
+    return this.#sealing;
+  }
+
   async #segmentFor(frame: Frame): Promise<Current> {
     if (this.#current !== undefined && this.#current.footer.length >= SEGMENT_BYTES) await this.seal();
     this.#current ??= await this.#createSegment(frame);
@@ -125,7 +139,7 @@ export class SegmentWriter {
   }
 
   async #createSegment(first: Frame): Promise<Current> {
-    const { refs, segments, timelineId } = this.#options;
+    const { refs, segments, indexes, timelineId } = this.#options;
     const id = randomBytes(16).toString("hex");
     const { seq } = first.header;
     // The index names the segment before its file exists, so that no crash leaves a file that nobody knows of.
@@ -136,7 +150,10 @@ export class SegmentWriter {
       refs.extent.putSync([timelineId, Number(seq)], id);
     });
     this.#hasTimeline = true;
-    return { id, file: await segments.create(id), footer: new SegmentFooterBuilder(seq) };
+    const footer = new SegmentFooterBuilder(Number(seq));
+    const file = await segments.create(id);
+    indexes.unsealed(id, footer);
+    return { id, file, footer, durableLength: 0 };
   }
 
   #putTimeline(first: Frame): void {
@@ -165,12 +182,14 @@ export class SegmentWriter {
   }
 
   /** Makes durable what has been written by now. */
-  async #sync({ file, footer, id }: Current, state: SegmentState): Promise<void> {
+  async #sync(current: Current, state: SegmentState): Promise<void> {
     const { refs } = this.#options;
-    const seq = this.#writtenSeq;
-    const info = create(SegmentInfoSchema, { state, durableLength: BigInt(footer.length) });
+    const { file, footer, id } = current;
+    const [seq, { length }] = [this.#writtenSeq, footer];
+    const info = create(SegmentInfoSchema, { state, durableLength: BigInt(length) });
     await file.sync();
     await refs.transaction(() => refs.segment.put(id, info));
+    current.durableLength = length;
     this.#durableSeq = seq;
     this.onDurable?.(seq);
   }
@@ -180,12 +199,25 @@ export class SegmentWriter {
     this.assertSound();
     const current = this.#current;
     if (current === undefined) return;
+    await current.file.append([current.footer.toBytes()]);
+    await this.#sync(current, SegmentState.SEALED);
+    this.#options.indexes.sealed(current.id);
     this.#current = undefined;
-    try {
-      await current.file.append([current.footer.toBytes()]);
-      await this.#sync(current, SegmentState.SEALED);
-    } finally {
-      await current.file.close();
-    }
+    await current.file.close();
+  }
+
+  async #cut(): Promise<void> {
+    const { timelineId } = this.#options;
+    const before = this.#sealing;
+    await this.#syncing;
+    await before?.catch(() => undefined);
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    const { id, file, footer, durableLength } = current;
+    await file.close();
+    footer.cut(durableLength);
+    if (durableLength === 0) await dropSegment(this.#options, id, [timelineId, footer.firstSeq]);
+    else await sealSegment(this.#options, id, footer);
   }
 }

@@ -16,6 +16,7 @@ import { type Head, headOf } from "./head.js";
 import { type Move, moveBranch } from "./move-branch.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
+import type { Shelf } from "./seal-segment.js";
 import { SegmentIndexes } from "./segment-indexes.js";
 import { FileSegmentStore, type SegmentStore } from "./segment-store.js";
 
@@ -32,11 +33,13 @@ export class Store {
   readonly #appenders = new Set<FrameAppender>();
   readonly #pinned = new Set<ChainPoint>();
   readonly #watchers = new Set<(name: string) => void>();
+  /** Timelines that others have been shown while they were being written. */
+  readonly #shown = new Set<string>();
 
-  private constructor(refs: Refs, segments: SegmentStore) {
+  private constructor({ refs, segments, indexes }: Shelf) {
     this.#refs = refs;
     this.#segments = segments;
-    this.#indexes = new SegmentIndexes(segments);
+    this.#indexes = indexes;
   }
 
   /** Opens the store in `directory`, making it if needed, and puts in order what a dead process left behind. */
@@ -44,8 +47,9 @@ export class Store {
     await mkdir(join(directory, "refs"), { recursive: true, mode: 0o700 });
     const segments = await FileSegmentStore.open(join(directory, "segments"));
     const refs = Refs.open(join(directory, "refs"));
-    await recover(refs, segments);
-    return new Store(refs, segments);
+    const shelf = { refs, segments, indexes: new SegmentIndexes(segments) };
+    await recover(shelf);
+    return new Store(shelf);
   }
 
   /** Closes it. What is being written stays unfinished until the next opening. */
@@ -128,7 +132,7 @@ export class Store {
     if (move.frames instanceof FrameAppender) await move.frames.seal();
     let recovery: string | undefined;
     await this.#refs.transaction(() => {
-      recovery = moveBranch(this.#refs, move);
+      recovery = moveBranch(this.#refs, move, this.#shown);
     });
     for (const watcher of this.#watchers) watcher(move.name);
     return recovery;
@@ -214,15 +218,19 @@ export class Store {
 
   /**
    * The ends of all timelines whose chains begin with the given frame, whether or not a branch stands there: what an
-   * earlier session received is found again. Timelines that are being written are left out. None of them is collected
-   * before `release` is called.
+   * earlier session received is found again. Of a timeline that is still being received what is durable counts, since
+   * nobody can know whether its session will ever go on. None of them is collected before `release` is called.
    */
   async endsOfChains(startDigest: Uint8Array): Promise<{ points: ChainPoint[]; release(): void }> {
     const timelineIds: string[] = [];
     for (const [key, info] of this.#refs.timeline.entries()) {
-      const timelineId = String(key);
       if (hex(info.startDigest) !== hex(startDigest)) continue;
-      if (this.#refs.lease.get(timelineId)?.deadline !== 0n) timelineIds.push(timelineId);
+      const timelineId = String(key);
+      const lease = this.#refs.lease.get(timelineId);
+      const running = lease?.deadline === 0n;
+      if (running && !lease?.resumable) continue;
+      if (running) this.#shown.add(timelineId);
+      timelineIds.push(timelineId);
     }
     const pins = timelineIds.map((timelineId) =>
       this.pin({ timelineId, seq: Number.MAX_SAFE_INTEGER, lsn: 0n }),
@@ -231,7 +239,8 @@ export class Store {
       for (const unpin of pins) unpin();
     };
     try {
-      return { points: await Promise.all(timelineIds.map((timelineId) => this.#endOf(timelineId))), release };
+      const ends = await Promise.all(timelineIds.map((timelineId) => this.#endOf(timelineId)));
+      return { points: ends.filter((end) => end !== undefined), release };
     } catch (error) {
       release();
       throw error;
@@ -255,21 +264,24 @@ export class Store {
     );
   }
 
-  async #endOf(timelineId: string): Promise<ChainPoint> {
-    const last = timelineExtents(this.#refs, timelineId).at(-1);
-    if (last === undefined) {
-      const { forkSeq, forkLsn } = requireTimeline(this.#refs, timelineId);
-      return { timelineId, seq: Number(forkSeq), lsn: forkLsn };
+  /** The last durable frame that a timeline holds itself, if there is one. What is damaged is of use to nobody. */
+  async #endOf(timelineId: string): Promise<ChainPoint | undefined> {
+    for (const { segmentId, firstSeq } of timelineExtents(this.#refs, timelineId).reverse()) {
+      const durableLength = Number(this.#refs.segment.get(segmentId)?.durableLength ?? 0n);
+      if (durableLength === 0) continue;
+      const index = await this.#indexes.get(segmentId).catch(ignoreDamage);
+      if (index === undefined) return undefined;
+      const count = index.offsets.findLastIndex((offset) => offset <= durableLength);
+      return { timelineId, seq: firstSeq + count - 1, lsn: index.endLsn(count - 1) };
     }
-    const index = await this.#indexes.get(last.segmentId);
-    const count = index.offsets.length - 1;
-    return { timelineId, seq: last.firstSeq + count - 1, lsn: index.endLsn(count - 1) };
+    return undefined;
   }
 
   #append(base: Base | undefined, resumable: boolean): FrameAppender {
     const appender = new FrameAppender({
       segments: this.#segments,
       refs: this.#refs,
+      indexes: this.#indexes,
       base,
       resumable,
       onEnd: () => this.#appenders.delete(appender),
@@ -277,4 +289,8 @@ export class Store {
     this.#appenders.add(appender);
     return appender;
   }
+}
+
+function ignoreDamage(error: unknown): undefined {
+  if (NeonError.from(error).code !== "data_corrupted") throw error;
 }
