@@ -10,7 +10,8 @@ export type Tool =
   | "pg_controldata"
   | "pgbench"
   | "psql"
-  | "rsync";
+  | "rsync"
+  | "strace";
 
 const DEBIAN = "/usr/lib/postgresql";
 
