@@ -18,6 +18,9 @@ export const MAX_FRAME_CONTENT_BYTES = 3 * MiB;
 /** Bytes of frames that a receiver lets a sender be ahead of the last acknowledgement. */
 export const SESSION_WINDOW_BYTES = 64 * MiB;
 
+/** Milliseconds for which the other end of a sync session may send nothing. Each end says three times as often that it lives. */
+export const SESSION_SILENCE_MS = 60_000;
+
 /** Bytes at which a segment is sealed and its session goes on in a new one. */
 export const SEGMENT_BYTES = 256 * MiB;
 

@@ -40,6 +40,11 @@ export class ClientCopySession implements CopyBothSession {
   }
 
   /** See CopyBoth. */
+  get bytesRead(): number {
+    return this.#stream.bytesRead;
+  }
+
+  /** See CopyBoth. */
   read(): AsyncIterable<CopyMessage> {
     return this.opened ? this.#stream.read() : nothing();
   }

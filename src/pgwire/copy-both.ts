@@ -12,6 +12,8 @@ export interface CopyMessage {
 
 /** One end of a CopyBoth conversation; client and server see the same interface (manual: 55.2.6, START_REPLICATION). */
 export interface CopyBoth {
+  /** Bytes that have come from the other end, in messages that are whole and in others. */
+  readonly bytesRead: number;
   /**
    * CopyData messages until the other end's CopyDone. One reader at a time; the socket rests while nobody asks.
    * Leaving the loop early keeps the stream: a later `read()` goes on with the next message.

@@ -44,6 +44,11 @@ export class CopyStream implements CopyBoth {
   }
 
   /** See CopyBoth. */
+  get bytesRead(): number {
+    return this.#reader.bytesRead;
+  }
+
+  /** See CopyBoth. */
   read(): AsyncIterable<CopyMessage> {
     // Not an async generator: this costs one promise a message, and none of it waits when the message is here already.
     return { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };

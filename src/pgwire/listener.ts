@@ -56,9 +56,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     }
     if (options.port !== undefined) {
       const address = { host: options.host ?? "127.0.0.1", port: options.port };
-      const server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
-        sessions.accept(socket, false),
-      );
+      const server = createServer(TCP_OPTIONS, (socket) => sessions.accept(socket, false));
       await startListening(server, address, `${address.host}:${address.port}`);
       servers.push(server);
       const { address: host, port, family } = server.address() as AddressInfo;
@@ -82,6 +80,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
   };
 }
+
+/** Without the delay the kernel's would count, two hours; connect() asks for the same one at the other end. */
+const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
 /** The clients that are connected. */
 class SessionSet {

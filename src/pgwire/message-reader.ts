@@ -44,6 +44,7 @@ export class MessageReader {
 
   readonly #socket: Socket;
   readonly #pool = new BufferPool(POOL_BYTES);
+  #bytesRead = 0;
   #chunks: Buffer[] = [];
   /** Index of the first chunk that is not used up, and where its unused bytes begin. */
   #first = 0;
@@ -100,6 +101,11 @@ export class MessageReader {
     return message;
   }
 
+  /** Bytes that have come, used up or not. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
   /** Whether a message was refused, after which no other can be read. */
   get broken(): boolean {
     return this.#broken !== undefined;
@@ -131,6 +137,7 @@ export class MessageReader {
   }
 
   #take(chunk: Buffer): void {
+    this.#bytesRead += chunk.length;
     if (this.#discarding) return;
     this.#chunks.push(chunk);
     this.#available += chunk.length;

@@ -17,6 +17,8 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal | undefined;
   /** Take at most this many bytes a second. */
   readonly bytesPerSecond?: number | undefined;
+  /** Milliseconds for which the other end may be silent; SESSION_SILENCE_MS unless given. */
+  readonly silenceMs?: number | undefined;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
 
@@ -29,7 +31,7 @@ export interface ReceiveOptions {
  */
 export async function receive(options: ReceiveOptions): Promise<Outcome> {
   const { stream, sink } = options;
-  const session = new Session(stream, options.signal);
+  const session = new Session(stream, options);
   try {
     await session.sendHello();
     await session.receiveHello();

@@ -21,6 +21,8 @@ export interface SendOptions {
   readonly dryRun?: boolean | undefined;
   /** Send at most this many bytes a second. */
   readonly bytesPerSecond?: number | undefined;
+  /** Milliseconds for which the other end may be silent; SESSION_SILENCE_MS unless given. */
+  readonly silenceMs?: number | undefined;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
 
@@ -32,7 +34,7 @@ export interface SendOptions {
  */
 export async function send(options: SendOptions): Promise<Outcome> {
   const { stream, source } = options;
-  const session = new Session(stream, options.signal);
+  const session = new Session(stream, options);
   try {
     await session.sendHello();
     await session.send({ case: "offer", value: await makeOffer(source) });

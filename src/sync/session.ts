@@ -7,7 +7,7 @@ import {
   SessionMessageSchema,
 } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
-import { MAX_SESSION_MESSAGE_BYTES, SESSION_WINDOW_BYTES } from "../limits.js";
+import { MAX_SESSION_MESSAGE_BYTES, SESSION_SILENCE_MS, SESSION_WINDOW_BYTES } from "../limits.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
 import { CODECS } from "../timeline/codec.js";
 import { isFrameMessage } from "../timeline/frame.js";
@@ -21,6 +21,14 @@ export type Control = Exclude<SessionMessage["message"], { case: "frame" } | { c
 
 type ValueOf<C extends Control["case"]> = Extract<Control, { case: C }>["value"];
 
+/** What a session takes besides its stream. */
+export interface SessionOptions {
+  /** When it aborts, a waiting or later {@link Session.next} throws its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for which the other end may send nothing; SESSION_SILENCE_MS unless given. */
+  readonly silenceMs?: number | undefined;
+}
+
 /** A frame as it came in. */
 interface IncomingFrame {
   readonly case: "frame";
@@ -33,7 +41,10 @@ interface IncomingFrame {
 /** What came in: a frame, or a decoded control message. */
 export type Incoming = IncomingFrame | Control;
 
-/** One end's view of a running session. */
+/** Signs of life that are sent, and missed, in the time of silence that is borne. */
+const SIGNS_OF_LIFE = 3;
+
+/** One end's view of a running session. It has to be closed. */
 export class Session {
   readonly #stream: CopyBoth;
   readonly #incoming: AsyncIterator<Incoming, undefined>;
@@ -41,14 +52,21 @@ export class Session {
   #waiting: ((error: unknown) => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
   readonly #abort = () => this.interrupt(this.#signal?.reason);
+  readonly #heart: NodeJS.Timeout;
+  #waits = 0;
+  #ending = false;
 
-  /** When `signal` aborts, a waiting or later {@link next} throws its reason. */
-  constructor(stream: CopyBoth, signal?: AbortSignal) {
+  constructor(stream: CopyBoth, { signal, silenceMs = SESSION_SILENCE_MS }: SessionOptions = {}) {
     this.#stream = stream;
     this.#signal = signal;
     // One listener for the whole session: adding one for each message costs more than the message.
     signal?.addEventListener("abort", this.#abort);
     this.#incoming = decoded(stream);
+    const listen = this.#listener(silenceMs);
+    this.#heart = setInterval(() => {
+      this.#sayAlive();
+      listen();
+    }, silenceMs / SIGNS_OF_LIFE);
   }
 
   /** Sends one control message. */
@@ -85,18 +103,23 @@ export class Session {
     return hello;
   }
 
-  /** The next message, or undefined at the other end's CopyDone. */
+  /** The next message, or undefined at the other end's CopyDone. Throws 08006 if the other end falls silent. */
   async next(): Promise<Incoming | undefined> {
     if (this.#signal?.aborted) this.#abort();
     if (this.#failure !== undefined) throw this.#failure.error;
     return new Promise((resolve, reject) => {
       this.#waiting = reject;
-      this.#incoming.next().then(({ value }) => resolve(value), reject);
+      this.#waits++;
+      this.#incoming.next().then(({ value }) => {
+        this.#waiting = undefined;
+        resolve(value);
+      }, reject);
     });
   }
 
-  /** Forgets the signal: the session is over, however it ended. */
+  /** Ends the signs of life and forgets the signal: the session is over, however it ended. */
   close(): void {
+    clearInterval(this.#heart);
     this.#signal?.removeEventListener("abort", this.#abort);
   }
 
@@ -115,9 +138,28 @@ export class Session {
 
   /** Ends the conversation: CopyDone, and nothing but CopyDone from the other end. Throws 08P01 for anything else. */
   async end(): Promise<void> {
+    this.#ending = true;
     await this.#stream.done();
     const late = await this.next();
     if (late !== undefined) throw unexpected(late, "CopyDone");
+  }
+
+  #sayAlive(): void {
+    // A write that fails here fails again where somebody looks.
+    if (!this.#ending) this.send({ case: "keepalive", value: {} }).catch(() => undefined);
+  }
+
+  /** Counts how often it is called while nothing comes. Not time: this process may have stood still itself. */
+  #listener(silenceMs: number): () => void {
+    let missed = 0;
+    let before = { bytesRead: 0, waits: 0 };
+    return () => {
+      const now = { bytesRead: this.#stream.bytesRead, waits: this.#waits };
+      const same = now.bytesRead === before.bytesRead && now.waits === before.waits;
+      missed = same && this.#waiting !== undefined ? missed + 1 : 0;
+      before = now;
+      if (missed >= SIGNS_OF_LIFE) this.interrupt(silence(silenceMs));
+    };
   }
 }
 
@@ -127,9 +169,22 @@ export function unexpected(message: Incoming | undefined, wanted: string): NeonE
   return new NeonError("protocol_violation", `${came} where ${wanted} was expected`, { party: "protocol" });
 }
 
+function silence(milliseconds: number): NeonError {
+  return new NeonError("connection_failure", `the other end has been silent for ${milliseconds / 1000} s`, {
+    party: "connection",
+    retryable: true,
+    hint: "The connection may have been cut, or the page server there hangs. Try again: what was acknowledged is not sent again.",
+  });
+}
+
 async function* decoded(stream: CopyBoth): AsyncGenerator<Incoming, undefined> {
   for await (const { message, data, release } of stream.read()) {
-    yield isFrameMessage(message) ? { case: "frame", message, release } : decodeControl(data);
+    if (isFrameMessage(message)) {
+      yield { case: "frame", message, release };
+      continue;
+    }
+    const control = decodeControl(data);
+    if (control.case !== "keepalive") yield control;
   }
   return undefined;
 }

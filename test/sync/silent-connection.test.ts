@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import type { NeonError } from "../../src/errors.js";
 import { connect } from "../../src/pgwire/connect.js";
 import type { CopyBoth } from "../../src/pgwire/copy-both.js";
 import { listen } from "../../src/pgwire/listener.js";
@@ -19,6 +20,8 @@ type Way = "push" | "pull";
 /** A session that runs. */
 interface Running {
   readonly outcome: Promise<Outcome>;
+  /** What becomes of the end that was dialled. */
+  served(): Promise<unknown>;
   readonly proxy: SilentProxy;
   /** Frames that the receiver has acknowledged. */
   acknowledged(): number;
@@ -27,13 +30,21 @@ interface Running {
 /** What a sink's frames pass before they are taken. */
 type Gate = (seq: number) => Promise<void>;
 
+interface BeginOptions {
+  readonly gate?: Gate;
+  readonly onAcknowledged?: () => void;
+  readonly silenceMs?: number;
+  /** How fast the sender may send and the receiver may take. */
+  readonly bytesPerSecond?: { readonly sender?: number; readonly receiver?: number };
+}
+
 /** Begins to bring `branch` to the other store, as `main`, over a TCP connection of its own. */
 async function begin(
   t: ExecutionContext,
   way: Way,
   [here, there]: readonly [TemporaryStore, TemporaryStore],
   branch: Branch,
-  { gate = async () => {}, onAcknowledged = () => {} }: { gate?: Gate; onAcknowledged?: () => void } = {},
+  { gate = async () => {}, onAcknowledged = () => {}, silenceMs, bytesPerSecond }: BeginOptions = {},
 ): Promise<Running> {
   const source = branchSource(here.store, branch);
   const inner = branchSink(there.store, "main");
@@ -51,14 +62,18 @@ async function begin(
       await inner.append(frame, release);
     },
   };
-  const sending = (stream: CopyBoth, signal?: AbortSignal) => send({ stream, source, signal });
-  const receiving = (stream: CopyBoth, signal?: AbortSignal) => receive({ stream, sink, signal });
-  const [dialled, served] = way === "push" ? [sending, receiving] : [receiving, sending];
+  const sending = (stream: CopyBoth, signal?: AbortSignal) =>
+    send({ stream, source, signal, silenceMs, bytesPerSecond: bytesPerSecond?.sender });
+  const receiving = (stream: CopyBoth, signal?: AbortSignal) =>
+    receive({ stream, sink, signal, silenceMs, bytesPerSecond: bytesPerSecond?.receiver });
+  const [dialled, serve] = way === "push" ? [sending, receiving] : [receiving, sending];
+  let served: Promise<unknown> = Promise.resolve();
   const listener = await listen({
     port: 0,
     handler: {
       query: async (_sql, reply, _connection, signal) => {
-        await served(reply.copyBoth(), signal);
+        served = serve(reply.copyBoth(), signal);
+        await served;
         reply.commandComplete("DONE");
       },
     },
@@ -75,7 +90,7 @@ async function begin(
     return result;
   });
   outcome.catch(() => {});
-  return { outcome, proxy, acknowledged: () => acknowledged };
+  return { outcome, served: () => served, proxy, acknowledged: () => acknowledged };
 }
 
 /** The same, and the network falls silent as soon as the first frames are acknowledged. */
@@ -84,12 +99,13 @@ async function beginAndFallSilent(
   way: Way,
   stores: readonly [TemporaryStore, TemporaryStore],
   branch: Branch,
+  silenceMs?: number,
 ): Promise<Running> {
   let first = () => {};
   const acknowledged = new Promise<void>((resolve) => {
     first = resolve;
   });
-  const session = await begin(t, way, stores, branch, { onAcknowledged: () => first() });
+  const session = await begin(t, way, stores, branch, { onAcknowledged: () => first(), silenceMs });
   await acknowledged;
   session.proxy.fallSilent();
   return session;
@@ -224,4 +240,34 @@ for (const way of ["push", "pull"] as const) {
     await there.store.collectGarbage(true);
     await assertArrived(t, there.store, here.store, branch);
   });
+  test(`${way}: both ends of a session learn in the end that it was cut off, and can say so`, async (t) => {
+    const stores = await twoStores(t);
+    const [here, there] = stores;
+    const branch = await largeBranch(here);
+    const dead = await beginAndFallSilent(t, way, stores, branch, 600);
+    const acknowledged = dead.acknowledged();
+    for (const end of [dead.outcome, dead.served()]) {
+      const error = await t.throwsAsync<NeonError>(end, { message: /silent for 0.6 s/ });
+      t.is(error?.sqlstate, "08006");
+      t.true(error?.retryable);
+      t.regex(error?.hint ?? "", /again/);
+    }
+    t.is(there.store.getBranch("main"), undefined);
+    const { frames } = await (await begin(t, way, stores, branch)).outcome;
+    t.true(frames <= branch.frames - acknowledged);
+    await assertArrived(t, there.store, here.store, branch);
+  });
+
+  for (const slow of ["sender", "receiver"] as const) {
+    test(`${way}: a ${slow} that is slow because it was told to be is not taken for dead`, async (t) => {
+      const stores = await twoStores(t);
+      const [here, there] = stores;
+      const chain = await writeChain(here.store, { frames: 30, frameBytes: 600_000 });
+      const branch = await here.store.createBranch("main", chain);
+      // A run of 4 MB takes ten times the silence that is borne.
+      const options = { silenceMs: 150, bytesPerSecond: { [slow]: 3_000_000 } };
+      t.true((await (await begin(t, way, stores, branch, options)).outcome).accepted);
+      await assertArrived(t, there.store, here.store, branch);
+    });
+  }
 }

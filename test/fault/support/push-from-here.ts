@@ -28,6 +28,9 @@ export async function pushFromHere(
   const source = branchSource(store, branch);
   const stream = await connection.copyBoth(`branch_push main ${branch.timelineId.toString("hex")}`);
   const listening: CopyBoth = {
+    get bytesRead() {
+      return stream.bytesRead;
+    },
     read: async function* () {
       for await (const message of stream.read()) {
         const control = decodeControl(message.data);

@@ -15,6 +15,9 @@ export function cutStream(stream: CopyBoth, { direction, after }: Cut, cut: () =
   };
   if (direction === "read") {
     return {
+      get bytesRead() {
+        return stream.bytesRead;
+      },
       read: () => ({
         [Symbol.asyncIterator]: () => {
           const messages = stream.read()[Symbol.asyncIterator]() as AsyncIterator<CopyMessage, undefined>;
@@ -33,6 +36,9 @@ export function cutStream(stream: CopyBoth, { direction, after }: Cut, cut: () =
     };
   }
   return {
+    get bytesRead() {
+      return stream.bytesRead;
+    },
     read: () => stream.read(),
     write: async (data) => {
       await pass();

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/pageserver/v1/session.proto.
  */
 export const file_neon_pageserver_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2Vzc2lvbi5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxItwDCg5TZXNzaW9uTWVzc2FnZRIqCgVoZWxsbxgBIAEoCzIZLm5lb24ucGFnZXNlcnZlci52MS5IZWxsb0gAEioKBW9mZmVyGAIgASgLMhkubmVvbi5wYWdlc2VydmVyLnYxLk9mZmVySAASLAoGYW5zd2VyGAMgASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkFuc3dlckgAEg8KBWZyYW1lGAQgASgMSAASPgoPYWNrbm93bGVkZ2VtZW50GAUgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLkFja25vd2xlZGdlbWVudEgAEiwKBmZpbmlzaBgGIAEoCzIaLm5lb24ucGFnZXNlcnZlci52MS5GaW5pc2hIABIyCgljb21taXR0ZWQYByABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWl0dGVkSAASLAoGbG9jYXRlGAggASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkxvY2F0ZUgAEi4KB2xvY2F0ZWQYCSABKAsyGy5uZW9uLnBhZ2VzZXJ2ZXIudjEuTG9jYXRlZEgAEigKBHBsYW4YCiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGxhbkgAQgkKB21lc3NhZ2UinwEKBUhlbGxvEhMKC21pbl92ZXJzaW9uGAEgASgNEhMKC21heF92ZXJzaW9uGAIgASgNEikKBmNvZGVjcxgDIAMoDjIZLm5lb24ucGFnZXNlcnZlci52MS5Db2RlYxIZChFtYXhfbWVzc2FnZV9ieXRlcxgEIAEoDRIUCgx3aW5kb3dfYnl0ZXMYBSABKAQSEAoIc29mdHdhcmUYBiABKAkiNgoESGVhZBIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBCI/Cg1GcmFtZVBvc2l0aW9uEgsKA3NlcRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSEQoDbHNuGAMgASgEQgTI2hgBIhYKBkxvY2F0ZRIMCgRzZXFzGAEgAygEIj8KB0xvY2F0ZWQSNAoJcG9zaXRpb25zGAEgAygLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24iZgoEUGxhbhIOCgZmcmFtZXMYASABKAQSDQoFYnl0ZXMYAiABKAQSFwoJc3RhcnRfbHNuGAMgASgEQgTI2hgBEhUKB2VuZF9sc24YBCABKARCBMjaGAESDwoHZHJ5X3J1bhgFIAEoCCK+AQoFT2ZmZXISLgoFc3RhcnQYASABKAsyHy5uZW9uLnBhZ2VzZXJ2ZXIudjEuU3RhcnRSZWNvcmQSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEjIKB2xvY2F0b3IYAyADKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKARKBAgGEAdSBGJhc2Ui5wEKBkFuc3dlchIuCghkZWNpc2lvbhgBIAEoDjIcLm5lb24ucGFnZXNlcnZlci52MS5EZWNpc2lvbhIxCgZjb21tb24YAiABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIvCgRoYXZlGAMgASgLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhAKCGFjY2VwdGVkGAUgASgIEg8KB2RyeV9ydW4YBiABKAgiyAEKCkRpdmVyZ2VuY2USLgoIZGVjaXNpb24YASABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SMQoGY29tbW9uGAIgASgLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24SKAoGc291cmNlGAMgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSLQoLZGVzdGluYXRpb24YBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCIeCg9BY2tub3dsZWRnZW1lbnQSCwoDc2VxGAEgASgEIjAKBkZpbmlzaBImCgRoZWFkGAEgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiTAoJQ29tbWl0dGVkEiYKBGhlYWQYASABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIXCg9yZWNvdmVyeV9icmFuY2gYAiABKAkq5wEKCERlY2lzaW9uEhgKFERFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASEwoPREVDSVNJT05fQ1JFQVRFEAESGQoVREVDSVNJT05fRkFTVF9GT1JXQVJEEAISFwoTREVDSVNJT05fVVBfVE9fREFURRADEhMKD0RFQ0lTSU9OX0JFSElORBAEEhUKEURFQ0lTSU9OX0RJVkVSR0VEEAUSHAoYREVDSVNJT05fU0VQQVJBVEVfSU1QT1JUEAYSFgoSREVDSVNJT05fVU5SRUxBVEVEEAciBAgIEAgqEERFQ0lTSU9OX1NIQUxMT1diBnByb3RvMw", [file_neon_pageserver_v1_frame, file_neon_pageserver_v1_options, file_neon_pageserver_v1_record]);
+  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2Vzc2lvbi5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIpAECg5TZXNzaW9uTWVzc2FnZRIqCgVoZWxsbxgBIAEoCzIZLm5lb24ucGFnZXNlcnZlci52MS5IZWxsb0gAEioKBW9mZmVyGAIgASgLMhkubmVvbi5wYWdlc2VydmVyLnYxLk9mZmVySAASLAoGYW5zd2VyGAMgASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkFuc3dlckgAEg8KBWZyYW1lGAQgASgMSAASPgoPYWNrbm93bGVkZ2VtZW50GAUgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLkFja25vd2xlZGdlbWVudEgAEiwKBmZpbmlzaBgGIAEoCzIaLm5lb24ucGFnZXNlcnZlci52MS5GaW5pc2hIABIyCgljb21taXR0ZWQYByABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWl0dGVkSAASLAoGbG9jYXRlGAggASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkxvY2F0ZUgAEi4KB2xvY2F0ZWQYCSABKAsyGy5uZW9uLnBhZ2VzZXJ2ZXIudjEuTG9jYXRlZEgAEigKBHBsYW4YCiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGxhbkgAEjIKCWtlZXBhbGl2ZRgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5LZWVwYWxpdmVIAEIJCgdtZXNzYWdlIgsKCUtlZXBhbGl2ZSKfAQoFSGVsbG8SEwoLbWluX3ZlcnNpb24YASABKA0SEwoLbWF4X3ZlcnNpb24YAiABKA0SKQoGY29kZWNzGAMgAygOMhkubmVvbi5wYWdlc2VydmVyLnYxLkNvZGVjEhkKEW1heF9tZXNzYWdlX2J5dGVzGAQgASgNEhQKDHdpbmRvd19ieXRlcxgFIAEoBBIQCghzb2Z0d2FyZRgGIAEoCSI2CgRIZWFkEhEKA2xzbhgBIAEoBEIEyNoYARIOCgZkaWdlc3QYAiABKAwSCwoDc2VxGAMgASgEIj8KDUZyYW1lUG9zaXRpb24SCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoDBIRCgNsc24YAyABKARCBMjaGAEiFgoGTG9jYXRlEgwKBHNlcXMYASADKAQiPwoHTG9jYXRlZBI0Cglwb3NpdGlvbnMYASADKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbiJmCgRQbGFuEg4KBmZyYW1lcxgBIAEoBBINCgVieXRlcxgCIAEoBBIXCglzdGFydF9sc24YAyABKARCBMjaGAESFQoHZW5kX2xzbhgEIAEoBEIEyNoYARIPCgdkcnlfcnVuGAUgASgIIr4BCgVPZmZlchIuCgVzdGFydBgBIAEoCzIfLm5lb24ucGFnZXNlcnZlci52MS5TdGFydFJlY29yZBImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSMgoHbG9jYXRvchgDIAMoCzIhLm5lb24ucGFnZXNlcnZlci52MS5GcmFtZVBvc2l0aW9uEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBEoECAYQB1IEYmFzZSLnAQoGQW5zd2VyEi4KCGRlY2lzaW9uGAEgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEjEKBmNvbW1vbhgCIAEoCzIhLm5lb24ucGFnZXNlcnZlci52MS5GcmFtZVBvc2l0aW9uEi8KBGhhdmUYAyABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhImCgRoZWFkGAQgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSEAoIYWNjZXB0ZWQYBSABKAgSDwoHZHJ5X3J1bhgGIAEoCCLIAQoKRGl2ZXJnZW5jZRIuCghkZWNpc2lvbhgBIAEoDjIcLm5lb24ucGFnZXNlcnZlci52MS5EZWNpc2lvbhIxCgZjb21tb24YAiABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhIoCgZzb3VyY2UYAyABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBItCgtkZXN0aW5hdGlvbhgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkIh4KD0Fja25vd2xlZGdlbWVudBILCgNzZXEYASABKAQiMAoGRmluaXNoEiYKBGhlYWQYASABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCJMCglDb21taXR0ZWQSJgoEaGVhZBgBIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhcKD3JlY292ZXJ5X2JyYW5jaBgCIAEoCSrnAQoIRGVjaXNpb24SGAoUREVDSVNJT05fVU5TUEVDSUZJRUQQABITCg9ERUNJU0lPTl9DUkVBVEUQARIZChVERUNJU0lPTl9GQVNUX0ZPUldBUkQQAhIXChNERUNJU0lPTl9VUF9UT19EQVRFEAMSEwoPREVDSVNJT05fQkVISU5EEAQSFQoRREVDSVNJT05fRElWRVJHRUQQBRIcChhERUNJU0lPTl9TRVBBUkFURV9JTVBPUlQQBhIWChJERUNJU0lPTl9VTlJFTEFURUQQByIECAgQCCoQREVDSVNJT05fU0hBTExPV2IGcHJvdG8z", [file_neon_pageserver_v1_frame, file_neon_pageserver_v1_options, file_neon_pageserver_v1_record]);
 
 /**
  * What one CopyData message of a sync session holds. At most 4 MiB.
@@ -114,6 +114,14 @@ export type SessionMessage = Message<"neon.pageserver.v1.SessionMessage"> & {
      */
     value: Plan;
     case: "plan";
+  } | {
+    /**
+     * The end that sends it is alive. May come at any time.
+     *
+     * @generated from field: neon.pageserver.v1.Keepalive keepalive = 11;
+     */
+    value: Keepalive;
+    case: "keepalive";
   } | { case: undefined; value?: undefined };
 };
 
@@ -123,6 +131,23 @@ export type SessionMessage = Message<"neon.pageserver.v1.SessionMessage"> & {
  */
 export const SessionMessageSchema: GenMessage<SessionMessage> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_session, 0);
+
+/**
+ * A sign of life. Either end may be busy for long: with its disk, or because its user limits the rate. So each end MUST
+ * send one every 20 seconds until it sends CopyDone, and MUST ignore what it gets. An end that waits for a message while
+ * no byte comes for 60 seconds SHOULD end the session with 08006: the connection may have been cut without a word.
+ *
+ * @generated from message neon.pageserver.v1.Keepalive
+ */
+export type Keepalive = Message<"neon.pageserver.v1.Keepalive"> & {
+};
+
+/**
+ * Describes the message neon.pageserver.v1.Keepalive.
+ * Use `create(KeepaliveSchema)` to create a new message.
+ */
+export const KeepaliveSchema: GenMessage<Keepalive> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_session, 1);
 
 /**
  * Protocol versions and limits of one end.
@@ -178,7 +203,7 @@ export type Hello = Message<"neon.pageserver.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 1);
+  messageDesc(file_neon_pageserver_v1_session, 2);
 
 /**
  * The end of a branch: what a branch's name points to.
@@ -213,7 +238,7 @@ export type Head = Message<"neon.pageserver.v1.Head"> & {
  * Use `create(HeadSchema)` to create a new message.
  */
 export const HeadSchema: GenMessage<Head> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 2);
+  messageDesc(file_neon_pageserver_v1_session, 3);
 
 /**
  * A frame of a chain, named.
@@ -248,7 +273,7 @@ export type FramePosition = Message<"neon.pageserver.v1.FramePosition"> & {
  * Use `create(FramePositionSchema)` to create a new message.
  */
 export const FramePositionSchema: GenMessage<FramePosition> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 3);
+  messageDesc(file_neon_pageserver_v1_session, 4);
 
 /**
  * Asks for frames of the sender's chain. At most 64.
@@ -269,7 +294,7 @@ export type Locate = Message<"neon.pageserver.v1.Locate"> & {
  * Use `create(LocateSchema)` to create a new message.
  */
 export const LocateSchema: GenMessage<Locate> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 4);
+  messageDesc(file_neon_pageserver_v1_session, 5);
 
 /**
  * Names the frames that a Locate asked for.
@@ -290,7 +315,7 @@ export type Located = Message<"neon.pageserver.v1.Located"> & {
  * Use `create(LocatedSchema)` to create a new message.
  */
 export const LocatedSchema: GenMessage<Located> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 5);
+  messageDesc(file_neon_pageserver_v1_session, 6);
 
 /**
  * What the sender is going to send: the frames that the receiver lacks.
@@ -340,7 +365,7 @@ export type Plan = Message<"neon.pageserver.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 6);
+  messageDesc(file_neon_pageserver_v1_session, 7);
 
 /**
  * What the sender has to give.
@@ -390,7 +415,7 @@ export type Offer = Message<"neon.pageserver.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 7);
+  messageDesc(file_neon_pageserver_v1_session, 8);
 
 /**
  * The receiver's answer to an Offer.
@@ -447,7 +472,7 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 8);
+  messageDesc(file_neon_pageserver_v1_session, 9);
 
 /**
  * Where two histories part. Sent as the DETAIL field of the ErrorResponse that refuses a push or a pull, in protobuf's
@@ -490,7 +515,7 @@ export type Divergence = Message<"neon.pageserver.v1.Divergence"> & {
  * Use `create(DivergenceSchema)` to create a new message.
  */
 export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 9);
+  messageDesc(file_neon_pageserver_v1_session, 10);
 
 /**
  * What the receiver has made durable (file and directory).
@@ -511,7 +536,7 @@ export type Acknowledgement = Message<"neon.pageserver.v1.Acknowledgement"> & {
  * Use `create(AcknowledgementSchema)` to create a new message.
  */
 export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 10);
+  messageDesc(file_neon_pageserver_v1_session, 11);
 
 /**
  * The sender has sent every frame.
@@ -532,7 +557,7 @@ export type Finish = Message<"neon.pageserver.v1.Finish"> & {
  * Use `create(FinishSchema)` to create a new message.
  */
 export const FinishSchema: GenMessage<Finish> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 11);
+  messageDesc(file_neon_pageserver_v1_session, 12);
 
 /**
  * The receiver's branch has moved, durably.
@@ -560,7 +585,7 @@ export type Committed = Message<"neon.pageserver.v1.Committed"> & {
  * Use `create(CommittedSchema)` to create a new message.
  */
 export const CommittedSchema: GenMessage<Committed> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_session, 12);
+  messageDesc(file_neon_pageserver_v1_session, 13);
 
 /**
  * What the receiver makes of an offer.
