@@ -52,6 +52,8 @@ export interface ErrorDetails {
   readonly party?: Party;
   /** Whether the same attempt can succeed later without anything being changed. */
   readonly retryable?: boolean;
+  /** Whether a server reported it over a connection: what it says of a disk is of that machine's. */
+  readonly reported?: boolean;
   /** The error beneath. Never shown to users. */
   readonly cause?: unknown;
   /** The SQLSTATE as another server sent it, where it is none of ours. */
@@ -72,6 +74,8 @@ export class NeonError extends Error {
   readonly party: Party;
   /** Whether trying again can help. */
   readonly retryable: boolean;
+  /** Whether a server reported it over a connection. */
+  readonly reported: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -82,6 +86,7 @@ export class NeonError extends Error {
     this.detail = details.detail;
     this.party = details.party ?? "caller";
     this.retryable = details.retryable ?? false;
+    this.reported = details.reported ?? false;
   }
 
   /** Makes a NeonError of whatever was thrown; operating-system errors get the SQLSTATE that Postgres gives them. */

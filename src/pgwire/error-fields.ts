@@ -1,4 +1,4 @@
-import { type ErrorCode, NeonError, SQLSTATE } from "../errors.js";
+import { type ErrorCode, type ErrorDetails, NeonError, SQLSTATE } from "../errors.js";
 import { BodyReader } from "./body-reader.js";
 import { buildMessage, byte, cstring, type Part } from "./build-message.js";
 import type { Notice } from "./connection.js";
@@ -24,7 +24,7 @@ export function parseNotice(body: Buffer): Notice {
 /** The NeonError for a server's ErrorResponse. */
 export function parseError(body: Buffer): NeonError {
   const { code, message, detail, hint } = parseNotice(body);
-  return errorFor(code, message, { ...(detail && { detail }), ...(hint && { hint }) });
+  return errorFor(code, message, { ...(detail && { detail }), ...(hint && { hint }), reported: true });
 }
 
 /** The NeonError for a client's CopyFail: its text begins with an SQLSTATE if the client is ours. */
@@ -64,7 +64,11 @@ const CODES = new Map(
   Object.entries(SQLSTATE).map(([code, sqlstate]) => [sqlstate as string, code as ErrorCode]),
 );
 
-function errorFor(sqlstate: string, message: string, texts: { detail?: string; hint?: string }): NeonError {
+function errorFor(
+  sqlstate: string,
+  message: string,
+  texts: Pick<ErrorDetails, "detail" | "hint" | "reported">,
+): NeonError {
   const code = CODES.get(sqlstate) ?? "internal_error";
   return new NeonError(code, message, { ...texts, sqlstate, retryable: isRetryable(sqlstate) });
 }

@@ -1,4 +1,4 @@
-import { NeonError } from "../errors.js";
+import { type ErrorCode, NeonError, type Party } from "../errors.js";
 import type { Connection, CopyBothSession } from "../pgwire/connection.js";
 import { resolveDestination } from "./origins.js";
 
@@ -28,5 +28,26 @@ export async function openCopyBoth(connection: Connection, command: string): Pro
   if (stream.opened) return stream;
   throw new NeonError("protocol_violation", "the page server there answered with rows", {
     party: "protocol",
+  });
+}
+
+/** Hints for what is wrong there and not here. */
+const HINTS_THERE: Partial<Record<ErrorCode, string>> = {
+  disk_full: "Free some space on that machine and try again: what was acknowledged is not sent again.",
+  io_error: "The disk of that machine may be full or failing; its system's log may say which.",
+};
+
+/** The error of a session with another page server, as whom this one calls `party`: what was reported from there says so. */
+export function explainRemote(thrown: unknown, party: Party): NeonError {
+  const error = NeonError.from(thrown);
+  if (!error.reported) return error;
+  const { code, message, detail, hint, sqlstate, retryable } = error;
+  return new NeonError(code, `the page server there: ${message}`, {
+    detail,
+    hint: HINTS_THERE[code] ?? hint,
+    sqlstate,
+    retryable,
+    party,
+    cause: error,
   });
 }

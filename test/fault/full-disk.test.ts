@@ -4,11 +4,14 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createPostgres, type TestPostgres } from "../../scripts/support/postgres.js";
+import type { NeonError } from "../../src/errors.js";
 import { MAIN, neon, type Outcome, temporaryRepository } from "../cli/support/neon.js";
+import { temporaryStore, writeChain } from "../support/temporary-store.js";
+import { pushFromHere } from "./support/push-from-here.js";
 import { assertHolds, eventually, segments, slots, startServer } from "./support/repository.js";
 
 /** Longest file in KiB: beyond it a write fails with EFBIG, or ends early, as on a disk that is full. */
-const FULL = { segments: 1500, index: 24 };
+const FULL = { segments: 1500, index: 24, later: 28_000 };
 
 let postgres: TestPostgres;
 
@@ -71,7 +74,10 @@ test.serial(
     const started = await limited(FULL.segments, there, "start", "--json");
     t.is(started.status, 0, started.stderr);
     const { listen, pid } = JSON.parse(started.stdout);
-    assertRefused(t, await neon(here, "push", "main", `postgresql://${listen}/`, "--json"));
+    const refused = await neon(here, "push", "main", `postgresql://${listen}/`, "--json");
+    assertRefused(t, refused);
+    t.regex(JSON.parse(refused.stderr).error.message, /^the page server there: /);
+    t.regex(JSON.parse(refused.stderr).error.hint, /that machine/);
     t.true(await eventually(async () => (await segments(there)).length === 0));
     await assertHolds(t, there, []);
     t.is(JSON.parse((await neon(there, "status", "--json")).stdout).pid, pid);
@@ -82,6 +88,38 @@ test.serial(
     await assertHolds(t, there, ["main"]);
   },
 );
+
+test.serial("a push that fills the receiver's disk loses nothing that was acknowledged", async (t) => {
+  const here = await temporaryStore();
+  t.teardown(here.remove);
+  const chain = await writeChain(here.store, { frames: 120, frameBytes: 600_000 });
+  const branch = await here.store.createBranch("main", chain);
+  const there = await temporaryRepository(t);
+  const started = await limited(FULL.later, there, "start", "--json");
+  const port = Number(JSON.parse(started.stdout).listen.split(":")[1]);
+  let acknowledged = 0;
+  const onAcknowledged = (frames: number) => {
+    acknowledged = frames;
+  };
+  const error = await t.throwsAsync<NeonError>(
+    pushFromHere(t, here.store, branch, port, {
+      onAcknowledged,
+      // A failed write can come together with the first acknowledgement, which the sender then never sees.
+      beforeRun: async (firstSeq) => {
+        for (let i = 0; firstSeq >= 60 && i < 200 && acknowledged === 0; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      },
+    }),
+  );
+  t.is(error?.sqlstate, "53100");
+  t.true(acknowledged > 0 && acknowledged < branch.frames, `${acknowledged}`);
+  t.is((await segments(there)).length, 1);
+  t.is((await neon(there, "stop")).status, 0);
+  const server = await startServer(there);
+  const { frames } = await pushFromHere(t, here.store, branch, server.port);
+  t.is(frames, branch.frames - acknowledged);
+});
 
 test.serial("an export that fills the disk fails and leaves nothing", async (t) => {
   const directory = await temporaryRepository(t);

@@ -8,7 +8,7 @@ import { toHeadMessage } from "../../sync/head-message.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
-import { connectRemote, openCopyBoth } from "../remote.js";
+import { connectRemote, explainRemote, openCopyBoth } from "../remote.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
 
@@ -54,6 +54,6 @@ export async function performPull(
     };
   } catch (error) {
     connection.destroy();
-    throw error;
+    throw explainRemote(error, "source");
   }
 }

@@ -10,7 +10,7 @@ import type { Outcome } from "../../sync/outcome.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
-import { connectRemote, openCopyBoth } from "../remote.js";
+import { connectRemote, explainRemote, openCopyBoth } from "../remote.js";
 import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
@@ -49,7 +49,7 @@ export async function performPush(
     };
   } catch (error) {
     connection.destroy();
-    throw error;
+    throw explainRemote(error, "sink");
   }
 }
 
