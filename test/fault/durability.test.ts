@@ -3,9 +3,10 @@ import test, { type ExecutionContext } from "ava";
 import { findTool } from "../../scripts/support/find-tool.js";
 import type { NeonError } from "../../src/errors.js";
 import { decodeControl } from "../../src/sync/session.js";
-import { type Branch, Store } from "../../src/timeline/store.js";
+import type { Branch } from "../../src/timeline/store.js";
 import { neon, temporaryRepository } from "../cli/support/neon.js";
 import { type TemporaryStore, temporaryStore, writeChain } from "../support/temporary-store.js";
+import { assertWhole } from "./support/assert-whole.js";
 import { pushFromHere } from "./support/push-from-here.js";
 import { segments, startServer } from "./support/repository.js";
 import { strace } from "./support/strace.js";
@@ -128,13 +129,3 @@ traced("after a sync that failed, nothing that was written since the last good o
   await assertWhole(t, there, branch);
   t.is((await segments(there)).length, 2);
 });
-
-/** Reads every frame of branch `main` in a repository that nobody serves. */
-async function assertWhole(t: ExecutionContext, directory: string, branch: Branch): Promise<void> {
-  const store = await Store.open(join(directory, ".neon", "store"));
-  let frames = 0;
-  for await (const _ of store.reader(store.requireBranch("main")).frames()) frames++;
-  t.deepEqual(store.requireBranch("main").head, branch.head);
-  t.is(frames, branch.frames);
-  await store.close();
-}

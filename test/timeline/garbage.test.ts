@@ -1,9 +1,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import test from "ava";
+import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { pointOf } from "../../src/timeline/branch.js";
 import { decodeFrame } from "../../src/timeline/frame.js";
-import type { Branch, Store } from "../../src/timeline/store.js";
+import { Refs } from "../../src/timeline/refs.js";
+import { type Branch, Store } from "../../src/timeline/store.js";
 import { endsOf, type TemporaryStore, temporaryStore } from "../support/temporary-store.js";
 import { forkWal, growBranch, importedBranch } from "../support/wal-chain.js";
 
@@ -86,6 +89,82 @@ test("what a broken-off session left is kept for the next attempt, until its lea
   t.deepEqual(await endsOf(store, first), []);
   t.deepEqual(await segments(temporary), []);
 });
+
+/** Ends the leases of all sessions that broke off so many seconds from now. Returns when they would have ended. */
+async function moveDeadlines(temporary: TemporaryStore, seconds: number): Promise<bigint[]> {
+  await temporary.store.close();
+  const refs = Refs.open(join(temporary.path, "refs"));
+  const leases = Array.from(refs.lease.entries());
+  const deadline = BigInt(Math.floor(Date.now() / 1000) + seconds);
+  await refs.transaction(() => {
+    for (const [key, lease] of leases) refs.lease.put(key, { ...lease, deadline });
+  });
+  await refs.close();
+  temporary.store = await Store.open(temporary.path);
+  return leases.map(([, lease]) => lease.deadline);
+}
+
+test("frames that nobody comes back for are freed when their lease has ended, and not before", async (t) => {
+  const source = await temporaryStore();
+  t.teardown(source.remove);
+  const temporary = await temporaryStore();
+  t.teardown(() => temporary.remove());
+  const { branch } = await importedBranch(source.store, "main");
+  const begin = BigInt(Math.floor(Date.now() / 1000));
+  const session = await receiveSome(source.store, branch, temporary.store, 3);
+  await session.suspend();
+  const [deadline] = await moveDeadlines(temporary, 60);
+  const day = 24n * 3600n;
+  t.true(deadline >= begin + day && deadline <= BigInt(Math.ceil(Date.now() / 1000)) + day);
+  t.deepEqual(await temporary.store.collectGarbage(false), { segments: 0, bytes: 0 });
+  await moveDeadlines(temporary, -1);
+  const first = await source.store.reader(branch).digest(0);
+  t.is((await endsOf(temporary.store, first)).length, 1, "until then they are of use");
+  t.deepEqual(await temporary.store.collectGarbage(false), { segments: 1, bytes: session.bytes });
+  t.deepEqual(await segments(temporary), []);
+});
+
+test("frames that a retry has built on outlive their lease, whatever became of the retry", async (t) => {
+  const source = await temporaryStore();
+  t.teardown(source.remove);
+  const temporary = await temporaryStore();
+  t.teardown(() => temporary.remove());
+  const { branch } = await importedBranch(source.store, "main");
+  for (const becomes of ["a branch", "broken off", "still running"]) {
+    const session = await receiveSome(source.store, branch, temporary.store, 3);
+    const [end] = await endsOf(temporary.store, await source.store.reader(branch).digest(0));
+    const retry = temporary.store.appendFrames(await temporary.store.baseAt(end));
+    for await (const frame of source.store.reader(branch).frames(3)) {
+      await retry.append(decodeFrame(Buffer.concat(frame.parts)));
+    }
+    await session.suspend();
+    if (becomes === "a branch") await temporary.store.createBranch("main", retry);
+    else if (becomes === "broken off") await retry.suspend();
+    else await retry.flush();
+    // The retry's own lease is to last.
+    await moveDeadlines(temporary, -1);
+    if (becomes !== "a branch") await renewLease(temporary, retry.timelineId);
+    t.is((await temporary.store.collectGarbage(false)).segments, 0, becomes);
+    const point = { timelineId: retry.timelineId, seq: branch.head.seq, lsn: branch.head.lsn };
+    let frames = 0;
+    for await (const _ of temporary.store.readerAt(point).frames()) frames++;
+    t.is(frames, branch.frames, becomes);
+    if (becomes === "a branch") await temporary.store.deleteBranch("main");
+    t.is((await temporary.store.collectGarbage(true)).segments, 2, becomes);
+  }
+});
+
+/** Gives a session that broke off a lease that lasts. */
+async function renewLease(temporary: TemporaryStore, timelineId: string): Promise<void> {
+  await temporary.store.close();
+  const refs = Refs.open(join(temporary.path, "refs"));
+  const deadline = BigInt(Math.floor(Date.now() / 1000) + 60);
+  await refs.transaction(() =>
+    refs.lease.put(timelineId, create(LeaseSchema, { deadline, resumable: true })),
+  );
+  await refs.close();
+  temporary.store = await Store.open(temporary.path);
+}
 
 test("what a reader has pinned stays, though its branch is gone, until it lets go", async (t) => {
   const temporary = await temporaryStore();
