@@ -32,7 +32,7 @@ export async function withPageServer(args: GlobalArguments, work: Work): Promise
     } catch (error) {
       signal.throwIfAborted();
       const sentAway = NeonError.from(error).code === "admin_shutdown" && Date.now() - began < YOUNG_MS;
-      if (!sentAway || attachment.embedded) throw error;
+      if (!sentAway || attachment.embedded) throw explain(error);
     } finally {
       await sayIfSlow(
         args,
@@ -41,6 +41,18 @@ export async function withPageServer(args: GlobalArguments, work: Work): Promise
       );
     }
   }
+}
+
+/** Of a connection that is lost pgwire says so; what the page server says of another one comes without a party. */
+function explain(thrown: unknown): NeonError {
+  const error = NeonError.from(thrown);
+  if (error.code !== "connection_failure" || error.party !== "connection") return error;
+  return new NeonError(error.code, "the page server of this repository went away", {
+    party: "connection",
+    retryable: true,
+    cause: error,
+    hint: "Its log, .neon/log, may say why. Run the command again: a transfer goes on where it was.",
+  });
 }
 
 async function workCancellably(

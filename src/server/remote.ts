@@ -1,5 +1,6 @@
 import { type ErrorCode, NeonError, type Party } from "../errors.js";
 import type { Connection, CopyBothSession } from "../pgwire/connection.js";
+import { isConnectionUri, withoutPassword } from "./connection-uri.js";
 import { resolveDestination } from "./origins.js";
 
 /**
@@ -37,12 +38,26 @@ const HINTS_THERE: Partial<Record<ErrorCode, string>> = {
   io_error: "The disk of that machine may be full or failing; its system's log may say which.",
 };
 
-/** The error of a session with another page server, as whom this one calls `party`: what was reported from there says so. */
-export function explainRemote(thrown: unknown, party: Party): NeonError {
+/** What a session that broke off has left, by what the other page server was in it. */
+const HINTS_LOST: Partial<Record<Party, string>> = {
+  sink: "What it has acknowledged is kept there: push again to send the rest.",
+  source: "What has come is kept here: pull again for the rest.",
+};
+
+/**
+ * The error of a session with another page server, named by an origin or a URI, which was this one's `party`: whatever
+ * was reported from there, and the loss of the connection, names it.
+ */
+export function explainRemote(thrown: unknown, destination: string, party: Party): NeonError {
   const error = NeonError.from(thrown);
-  if (!error.reported) return error;
   const { code, message, detail, hint, sqlstate, retryable } = error;
-  return new NeonError(code, `the page server there: ${message}`, {
+  const name = isConnectionUri(destination) ? withoutPassword(destination) : destination;
+  if (code === "connection_failure" || code === "admin_shutdown") {
+    const text = `the page server at ${name} went away: ${message}`;
+    return new NeonError(code, text, { hint: HINTS_LOST[party], retryable: true, party, cause: error });
+  }
+  if (!error.reported) return error;
+  return new NeonError(code, `the page server at ${name}: ${message}`, {
     detail,
     hint: HINTS_THERE[code] ?? hint,
     sqlstate,

@@ -134,7 +134,7 @@ export class Store {
     await this.#refs.transaction(() => {
       recovery = moveBranch(this.#refs, move, this.#shown);
     });
-    for (const watcher of this.#watchers) watcher(move.name);
+    this.#tellWatchers(move.name);
     return recovery;
   }
 
@@ -161,16 +161,18 @@ export class Store {
       if (ref !== undefined) this.#refs.branch.put(newName, ref);
       this.#refs.branch.remove(name);
     });
+    this.#tellWatchers(name);
   }
 
   /** Forgets a branch and returns what it was. Its frames stay until {@link collectGarbage}. Throws 42704. */
   async deleteBranch(name: string): Promise<Branch> {
     const branch = this.requireBranch(name);
     await this.#refs.transaction(() => this.#refs.branch.remove(name));
+    this.#tellWatchers(name);
     return branch;
   }
 
-  /** Calls `watcher` with the name of every branch that moves, until the returned function is called. */
+  /** Calls `watcher` with the name of every branch that moves or goes, until the returned function is called. */
   watch(watcher: (name: string) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -262,6 +264,10 @@ export class Store {
       [...this.#pinned, ...pinned],
       (deadline) => all || deadline < now,
     );
+  }
+
+  #tellWatchers(name: string): void {
+    for (const watcher of this.#watchers) watcher(name);
   }
 
   /** The last durable frame that a timeline holds itself, if there is one. What is damaged is of use to nobody. */

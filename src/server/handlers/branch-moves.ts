@@ -2,11 +2,13 @@ import type { Store } from "../../timeline/store.js";
 
 /** Waits for moves of one branch. */
 export interface BranchMoves {
-  /** Resolves with true when the branch has moved since the last call, with false when `signal` aborts. */
+  /** Resolves with true when the branch has moved, or gone, since the last call, with false when `signal` aborts. */
   next(): Promise<boolean>;
+  /** Stops watching. */
+  stop(): void;
 }
 
-/** Watches a branch from now on, until `signal` aborts. */
+/** Watches a branch from now on, until it is stopped. */
 export function branchMoves(store: Store, name: string, signal: AbortSignal): BranchMoves {
   let moved = false;
   let wake = () => {};
@@ -15,14 +17,8 @@ export function branchMoves(store: Store, name: string, signal: AbortSignal): Br
     moved = true;
     wake();
   });
-  signal.addEventListener(
-    "abort",
-    () => {
-      unwatch();
-      wake();
-    },
-    { once: true },
-  );
+  const onAbort = () => wake();
+  signal.addEventListener("abort", onAbort);
   return {
     async next() {
       while (!moved && !signal.aborted) {
@@ -32,6 +28,10 @@ export function branchMoves(store: Store, name: string, signal: AbortSignal): Br
       }
       moved = false;
       return !signal.aborted;
+    },
+    stop() {
+      unwatch();
+      signal.removeEventListener("abort", onAbort);
     },
   };
 }

@@ -54,6 +54,7 @@ export async function performPull(
     };
   } catch (error) {
     connection.destroy();
-    throw explainRemote(error, "source");
+    if (signal.aborted) throw error;
+    throw explainRemote(error, request.uri, "source");
   }
 }

@@ -4,6 +4,8 @@ import {
   type PerformPushRequest,
   type PerformPushResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
+import { formatLsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
 import { toHeadMessage } from "../../sync/head-message.js";
 import type { Outcome } from "../../sync/outcome.js";
@@ -26,15 +28,23 @@ export async function performPush(
   assertBranchName(destinationBranch);
   const begin = performance.now();
   const connection = await connectRemote(directory, request.uri, signal);
+  const moves = branchMoves(store, branch, AbortSignal.any([signal, closing]));
   try {
-    const moves = branchMoves(store, branch, AbortSignal.any([signal, closing]));
     let total = await pushOnce(connection, { ...request, destinationBranch }, context);
-    while (request.follow === true && request.dryRun !== true && (await moves.next())) {
+    const follow = request.follow === true && request.dryRun !== true;
+    while (follow && (await moves.next())) {
       // Only the first of many pushes may overrule what stands there.
       const next = { ...request, destinationBranch, force: undefined, expected: undefined };
-      total = addOutcome(total, await pushOnce(connection, next, context));
+      const outcome = await pushOnce(connection, next, context).catch((error) => {
+        // To be canceled is how following ends. What the other end has acknowledged of this push waits there for the next.
+        if (signal.aborted) return undefined;
+        throw error;
+      });
+      if (outcome === undefined) break;
+      total = addOutcome(total, outcome);
     }
-    await connection.close();
+    if (signal.aborted) connection.destroy();
+    else await connection.close();
     return {
       branch,
       destinationBranch,
@@ -49,7 +59,10 @@ export async function performPush(
     };
   } catch (error) {
     connection.destroy();
-    throw explainRemote(error, "sink");
+    if (signal.aborted) throw error;
+    throw explainRemote(error, request.uri, "sink");
+  } finally {
+    moves.stop();
   }
 }
 
@@ -62,6 +75,7 @@ async function pushOnce(
     expected,
     dryRun,
     bwlimit,
+    follow,
   }: PerformPushRequest & { destinationBranch: string },
   { store, signal, progress }: Context,
 ): Promise<Outcome> {
@@ -73,13 +87,15 @@ async function pushOnce(
   const branch = store.requireBranch(name);
   const request = { branch: destinationBranch, timelineId: branch.timelineId, force, expected };
   const stream = await openCopyBoth(connection, formatCommand(PageServerService.method.branchPush, request));
+  // One push of many is named by its end: the bytes of the next one begin at 0 again.
+  const phase = follow === true ? `push up to ${formatLsn(branch.head.lsn)}` : "push";
   const outcome = await send({
     stream,
     source: branchSource(store, branch),
     signal,
     dryRun,
     bytesPerSecond: bwlimit === undefined ? undefined : Number(bwlimit),
-    onProgress: (step) => progress(progressMessage({ phase: "push", ...step })),
+    onProgress: (step) => progress(progressMessage({ phase, ...step })),
   });
   await stream.finish();
   assertAccepted(outcome, destinationBranch, "push");
@@ -89,9 +105,11 @@ async function pushOnce(
 function addOutcome(total: Outcome, next: Outcome): Outcome {
   return {
     ...total,
+    decision: total.decision === Decision.UP_TO_DATE ? next.decision : total.decision,
     head: next.head,
     frames: total.frames + next.frames,
     bytes: total.bytes + next.bytes,
+    startLsn: total.decision === Decision.UP_TO_DATE ? next.startLsn : total.startLsn,
     recoveryBranch: total.recoveryBranch ?? next.recoveryBranch,
   };
 }
