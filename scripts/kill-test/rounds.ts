@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPostgres, type TestPostgres } from "../support/postgres.js";
 import { createTemporaryDirectory } from "../support/temporary-directory.js";
+import { followRound } from "./follow-round.js";
 import { randomNumbers } from "./random-numbers.js";
 import { KillableServer } from "./servers.js";
 
 /** The stage: `here` holds the branches `old` and `main`, which goes on from it; `there` gets them as `work`. */
-interface Stage {
+export interface Stage {
   readonly postgres: TestPostgres;
   readonly here: KillableServer;
   readonly there: KillableServer;
@@ -32,26 +33,37 @@ const STARTUP_SECONDS = 0.2;
 
 type Say = (line: string) => void;
 
+/** Enough that a transfer takes its time. */
+const ROWS = 500_000;
+/** Enough where only what comes later counts. */
+const SMALL_ROWS = 5000;
+
+/** What the rounds do, in turn. */
+const KINDS = ["push", "pull", "push", "pull", "import", "follow"];
+
 /**
  * Runs the rounds and returns a summary. Throws at the first one after which a branch stands where it must not, the next
- * attempt fails, a branch does not verify, or a segment is left over.
+ * attempt fails, a branch does not verify, or a segment is left over. All rounds are of the kind `only` if it is given.
  */
-export async function killTest(rounds: number, seed: number, say: Say): Promise<string> {
+export async function killTest(rounds: number, seed: number, say: Say, only?: string): Promise<string> {
+  if (only !== undefined && !KINDS.includes(only)) throw new Error(`a kind is one of ${KINDS.join(", ")}`);
   const cleanups: (() => Promise<unknown>)[] = [];
   const home = await createTemporaryDirectory("neon-kill-");
   cleanups.push(() => home.remove());
   try {
-    const postgres = await createPostgres({ major: 15, settings: { fsync: "off" } });
+    const postgres = await createPostgres({ major: 15, settings: { fsync: "off", wal_keep_size: "4GB" } });
     cleanups.push(() => postgres.remove());
     const here = await KillableServer.start(join(home.path, "here"));
     cleanups.push(() => here.stop());
     const there = await KillableServer.start(join(home.path, "there"));
     cleanups.push(() => there.stop());
     const stage = { postgres, here, there, random: randomNumbers(seed), seconds: new Map() };
-    await fill(stage);
+    await fill(stage, only === "follow" ? SMALL_ROWS : ROWS);
     const counts = { "where it was": 0, "where it should be": 0 };
     for (let round = 0; round < rounds; round++) {
-      const came = await runRound(stage, round, (line) => say(`${round + 1}/${rounds} ${line}`));
+      const kind = only ?? (KINDS[round % KINDS.length] as string);
+      const run = kind === "follow" ? followRound : runRound;
+      const came = await run(stage, (line) => say(`${round + 1}/${rounds} ${line}`), kind);
       counts[came]++;
     }
     return Object.entries(counts)
@@ -62,21 +74,21 @@ export async function killTest(rounds: number, seed: number, say: Say): Promise<
   }
 }
 
-async function fill({ postgres, here, there }: Stage): Promise<void> {
-  const noise = (rows: number) =>
-    `select string_agg(md5(random()::text), '') from generate_series(1, ${rows}) i group by i % (${rows} / 50)`;
-  await postgres.query(`create table noise as ${noise(500_000)}`);
+async function fill({ postgres, here, there }: Stage, rows: number): Promise<void> {
+  const noise = `select string_agg(md5(random()::text), '') from generate_series(1, ${rows}) i group by i % (${rows} / 50)`;
+  await postgres.query("create table ticks (at timestamptz, note text)");
+  await postgres.query(`create table noise as ${noise}`);
   await here.neon("import", "main", postgres.uri);
   await here.neon("branch", "create", "old", "main");
-  await postgres.query(`insert into noise ${noise(500_000)}`);
+  await postgres.query(`insert into noise ${noise}`);
   await here.neon("import", "main", postgres.uri);
   await here.neon("origin", "add", "there", there.uri);
   await there.neon("origin", "add", "here", here.uri);
 }
 
-async function runRound(stage: Stage, round: number, say: Say): Promise<keyof typeof WHERE> {
+async function runRound(stage: Stage, say: Say, way: string): Promise<keyof typeof WHERE> {
   const { here, random } = stage;
-  const attempt = round % 6 === 4 ? importAttempt(stage) : await transferAttempt(stage, round);
+  const attempt = way === "import" ? importAttempt(stage) : await transferAttempt(stage, way);
   const { owner, branch, title, target, victim } = attempt;
   const before = await owner.heads();
   const segments = owner === here ? await here.segmentsAfterGc() : 0;
@@ -93,7 +105,8 @@ async function runRound(stage: Stage, round: number, say: Say): Promise<keyof ty
     () => false,
   );
   await sleep(delay * 1000);
-  await victim.killAndRestart();
+  await victim.kill();
+  await victim.restart();
   const succeeded = await attempted;
   const came = await whereItStands(attempt, before, succeeded);
   await retry(attempt);
@@ -113,15 +126,15 @@ async function runRound(stage: Stage, round: number, say: Say): Promise<keyof ty
 const WHERE = { "where it was": "the branch where it was", "where it should be": "the branch moved" };
 
 /** A push from here or a pull from there, onto a server that holds nothing or an older state. */
-async function transferAttempt({ here, there, random }: Stage, round: number): Promise<Attempt> {
+async function transferAttempt({ here, there, random }: Stage, way: string): Promise<Attempt> {
   const known = random() < 0.5 ? "known" : "new";
   if (known === "known") await here.neon("push", "old", "there:work");
   const target = (await here.heads()).get("main");
   const victim = random() < 0.5 ? here : there;
-  const [way, work] =
-    round % 2 === 0
-      ? ["push", (...options: string[]) => here.neon("push", "main", "there:work", ...options)]
-      : ["pull", (...options: string[]) => there.neon("pull", "work", "here:main", ...options)];
+  const work = (...options: string[]) =>
+    way === "push"
+      ? here.neon("push", "main", "there:work", ...options)
+      : there.neon("pull", "work", "here:main", ...options);
   return {
     title: `${way} of a ${known} branch`,
     owner: there,
@@ -129,7 +142,7 @@ async function transferAttempt({ here, there, random }: Stage, round: number): P
     victim,
     work,
     target,
-  } as Attempt;
+  };
 }
 
 function importAttempt({ here, postgres }: Stage): Attempt {

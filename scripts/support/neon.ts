@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,26 +10,42 @@ import { guard } from "./guard.js";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
+/** What came of a command. */
+export interface NeonOutcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs. */
+export interface RunningNeon {
+  readonly child: ChildProcess;
+  readonly outcome: Promise<NeonOutcome>;
+}
+
 /** Runs `neon` as a user would and returns what it prints. Throws what it says on stderr if it fails. */
-export function neon(directory: string, ...words: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, "-C", directory, ...words], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (text) => {
-      output += text;
-    });
-    child.stderr.on("data", (text) => {
-      errors += text;
-    });
-    child.once("error", reject);
-    child.once("close", (status) => {
-      if (status === 0) resolve(output);
-      else reject(new Error(`neon ${words[0]} failed (${status}):\n${errors}`));
-    });
+export async function neon(directory: string, ...words: string[]): Promise<string> {
+  const { status, stdout, stderr } = await spawnNeon(directory, ...words).outcome;
+  if (status !== 0) throw new Error(`neon ${words[0]} failed (${status}):\n${stderr}`);
+  return stdout;
+}
+
+/** Starts `neon` as a user would. */
+export function spawnNeon(directory: string, ...words: string[]): RunningNeon {
+  const child = spawn(process.execPath, [PROGRAM, "-C", directory, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const outcome = once(child, "close").then(([status]) => ({ status, stdout, stderr }));
+  outcome.catch(() => undefined);
+  return { child, outcome };
 }
 
 /** A page server in the background. */

@@ -1,7 +1,7 @@
 import test from "ava";
 import { killTest } from "../../scripts/kill-test/rounds.js";
 
-test("six times a page server is killed at work, and nothing is lost, half done or left over", async (t) => {
+test("six times a page server is killed at work, once while both follow, and nothing is lost, half done or left over", async (t) => {
   t.timeout(600_000);
   const lines: string[] = [];
   const seed = Date.now() % 1_000_000;
