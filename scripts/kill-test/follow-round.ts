@@ -70,7 +70,8 @@ export async function followRound(
       await server.neon("branch", "delete", BRANCH);
     }
     const left = [await here.segmentsAfterGc(), await there.segmentsAfterGc()];
-    if (left[0] !== segments || left[1] !== 0)
+    // Fewer are no fault: short ones are merged.
+    if ((left[0] as number) > segments || left[1] !== 0)
       throw new Error(`follow: gc leaves ${left} segments, not ${segments},0`);
 
     const moved = before.there === undefined || !sameHead(after.there, before.there);

@@ -6,6 +6,7 @@ import type { Lsn } from "../lsn.js";
 import type { Extent } from "./chain.js";
 import { type DecodedFrame, decodeRecords } from "./decode-records.js";
 import { decodeFrame, decodeFrameHead, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame.js";
+import type { SegmentIndex } from "./segment-footer.js";
 import type { SegmentIndexes } from "./segment-indexes.js";
 import type { SegmentStore } from "./segment-store.js";
 import { assertSuccessor, type Predecessor } from "./successor.js";
@@ -40,15 +41,27 @@ export interface ReaderHead {
 export class ChainReader {
   readonly #segments: SegmentStore;
   readonly #indexes: SegmentIndexes;
-  /** Where the frames lie: a stretch a segment, in order. */
-  readonly extents: readonly Extent[];
+  readonly #resolve: () => readonly Extent[];
   readonly #head: ReaderHead;
+  #extents: readonly Extent[];
 
-  constructor(segments: SegmentStore, indexes: SegmentIndexes, extents: readonly Extent[], head: ReaderHead) {
+  /** `resolve` finds where the frames lie, in order. It is called again where a segment has been merged into another. */
+  constructor(
+    segments: SegmentStore,
+    indexes: SegmentIndexes,
+    resolve: () => readonly Extent[],
+    head: ReaderHead,
+  ) {
     this.#segments = segments;
     this.#indexes = indexes;
-    this.extents = extents;
+    this.#resolve = resolve;
     this.#head = head;
+    this.#extents = resolve();
+  }
+
+  /** Where the frames lie: a stretch a segment, in order. */
+  get extents(): readonly Extent[] {
+    return this.#extents;
   }
 
   /** Number of the last frame. */
@@ -58,31 +71,29 @@ export class ChainReader {
 
   /** Reads the same frames up to `seq`, all of which counts. */
   upTo(seq: number): ChainReader {
-    const extents = this.extents
-      .filter(({ firstSeq }) => firstSeq <= seq)
-      .map((extent) => ({ ...extent, lastSeq: Math.min(extent.lastSeq, seq) }));
-    return new ChainReader(this.#segments, this.#indexes, extents, { seq, lsn: MAX_LSN });
+    const resolve = () =>
+      this.#resolve()
+        .filter(({ firstSeq }) => firstSeq <= seq)
+        .map((extent) => ({ ...extent, lastSeq: Math.min(extent.lastSeq, seq) }));
+    return new ChainReader(this.#segments, this.#indexes, resolve, { seq, lsn: MAX_LSN });
   }
 
   /** Frames from `firstSeq` to the head, undecoded, in runs of about 4 MiB that end between frames. */
   async *runs(firstSeq: number): AsyncIterable<FrameRun> {
     const pool = new BufferPool(POOL_BYTES);
-    for (const extent of this.extents) {
-      const last = extent.lastSeq;
-      let seq = Math.max(firstSeq, extent.firstSeq);
-      if (seq > last) continue;
-      const { offsets, firstSeq: base } = await this.#indexes.get(extent.segmentId);
-      if (offsets.length - 1 <= last - base) throw lost(extent.segmentId);
-      while (seq <= last) {
+    for (let seq = firstSeq; seq <= this.#head.seq; ) {
+      const run = await this.#at(seq, async ({ segmentId, lastSeq }, { offsets, firstSeq: base }) => {
+        if (offsets.length - 1 <= lastSeq - base) throw lost(segmentId);
         const start = offsets[seq - base];
         let end = seq + 1;
-        while (end <= last && offsets[end + 1 - base] - start <= RUN_BYTES) end++;
+        while (end <= lastSeq && offsets[end + 1 - base] - start <= RUN_BYTES) end++;
         const length = offsets[end - base] - start;
-        const messages = await this.#segments.read(extent.segmentId, start, length, pool.take(length));
-        if (messages.length !== length) throw lost(extent.segmentId);
-        yield { messages, firstSeq: seq, lastSeq: end - 1, release: () => pool.give(messages) };
-        seq = end;
-      }
+        const messages = await this.#segments.read(segmentId, start, length, pool.take(length));
+        if (messages.length !== length) throw lost(segmentId);
+        return { messages, firstSeq: seq, lastSeq: end - 1, release: () => pool.give(messages) };
+      });
+      seq = run.lastSeq + 1;
+      yield run;
     }
   }
 
@@ -164,19 +175,18 @@ export class ChainReader {
 
   /** One frame, checked by itself. */
   async frame(seq: number): Promise<Frame> {
-    const { segmentId } = this.#extent(seq);
-    const { offsets, firstSeq } = await this.#indexes.get(segmentId);
-    const start = offsets[seq - firstSeq];
-    const length = offsets[seq - firstSeq + 1] - start;
-    const message = await this.#segments.read(segmentId, start, length);
-    if (message.length !== length) throw lost(segmentId);
-    return decodeFrame(message);
+    return this.#at(seq, async ({ segmentId }, { offsets, firstSeq }) => {
+      const start = offsets[seq - firstSeq];
+      const length = offsets[seq - firstSeq + 1] - start;
+      const message = await this.#segments.read(segmentId, start, length);
+      if (message.length !== length) throw lost(segmentId);
+      return decodeFrame(message);
+    });
   }
 
   /** Digest of frame `seq`, which must not lie behind the head. */
   async digest(seq: number): Promise<Buffer> {
-    const index = await this.#indexes.get(this.#extent(seq).segmentId);
-    return index.digest(seq - index.firstSeq);
+    return this.#at(seq, async (_, index) => index.digest(seq - index.firstSeq));
   }
 
   /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
@@ -203,19 +213,23 @@ export class ChainReader {
   /** Bytes of the frames `firstSeq` to `lastSeq`. */
   async bytes(firstSeq: number, lastSeq: number): Promise<number> {
     let bytes = 0;
-    for (const extent of this.extents) {
-      const [first, last] = [Math.max(firstSeq, extent.firstSeq), Math.min(lastSeq, extent.lastSeq)];
-      if (first > last) continue;
-      const { offsets, firstSeq: base } = await this.#indexes.get(extent.segmentId);
-      bytes += offsets[last + 1 - base] - offsets[first - base];
+    for (let seq = firstSeq; seq <= lastSeq; ) {
+      const next = await this.#at(seq, async (extent, { offsets, firstSeq: base }) => {
+        const end = Math.min(lastSeq, extent.lastSeq) + 1;
+        return { end, bytes: offsets[end - base] - offsets[seq - base] };
+      });
+      bytes += next.bytes;
+      seq = next.end;
     }
     return bytes;
   }
 
-  #extent(seq: number) {
-    const extent = this.extents.findLast((candidate) => candidate.firstSeq <= seq);
-    if (extent === undefined || seq > this.#head.seq) throw new RangeError(`no frame ${seq}`);
-    return extent;
+  #frameHead(seq: number): Promise<Predecessor> {
+    return this.#at(seq, async ({ segmentId }, { offsets, firstSeq }) => {
+      const start = offsets[seq - firstSeq];
+      const length = Math.min(MAX_FRAME_HEAD_BYTES, offsets[seq - firstSeq + 1] - start);
+      return decodeFrameHead(await this.#segments.read(segmentId, start, length));
+    });
   }
 
   async #checkedHeader(seq: number): Promise<FrameHeader> {
@@ -226,12 +240,23 @@ export class ChainReader {
     });
   }
 
-  async #frameHead(seq: number): Promise<Predecessor> {
-    const { segmentId } = this.#extent(seq);
-    const { offsets, firstSeq } = await this.#indexes.get(segmentId);
-    const start = offsets[seq - firstSeq];
-    const length = Math.min(MAX_FRAME_HEAD_BYTES, offsets[seq - firstSeq + 1] - start);
-    return decodeFrameHead(await this.#segments.read(segmentId, start, length));
+  /** Looks at the segment that holds frame `seq`, and if it has been merged into another meanwhile, at that one. */
+  async #at<T>(seq: number, look: (extent: Extent, index: SegmentIndex) => Promise<T>): Promise<T> {
+    for (;;) {
+      const extent = this.#extent(seq);
+      try {
+        return await look(extent, await this.#indexes.get(extent.segmentId));
+      } catch (error) {
+        this.#extents = this.#resolve();
+        if (this.#extent(seq).segmentId === extent.segmentId) throw error;
+      }
+    }
+  }
+
+  #extent(seq: number): Extent {
+    const extent = this.#extents.findLast((candidate) => candidate.firstSeq <= seq);
+    if (extent === undefined || seq > this.#head.seq) throw new RangeError(`no frame ${seq}`);
+    return extent;
   }
 }
 

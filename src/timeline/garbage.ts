@@ -49,7 +49,7 @@ export async function removeOrphans(refs: Refs, segments: SegmentStore): Promise
  * What is freed is chosen and taken out of the timelines in one transaction, so that no session can come to build on it
  * meanwhile. Then the files go, and last their entries: after a crash in between they are found as orphans.
  */
-async function free(refs: Refs, segments: SegmentStore, drop: () => string[]): Promise<Freed> {
+export async function free(refs: Refs, segments: SegmentStore, drop: () => string[]): Promise<Freed> {
   let ids: string[] = [];
   await refs.transaction(() => {
     ids = drop();

@@ -60,6 +60,16 @@ export class SegmentFooterBuilder implements SegmentIndex {
     }
   }
 
+  /** Adds the first `count` frames of another segment. */
+  addFrom(index: SegmentIndex, count: number): void {
+    const begin = this.length;
+    for (let i = 0; i < count; i++) {
+      this.#digests.push(index.digest(i));
+      this.#endLsns.push(index.endLsn(i));
+      this.offsets.push(begin + index.offsets[i + 1]);
+    }
+  }
+
   /** The bytes that follow the last frame. */
   toBytes(): Buffer {
     const footer = toBinary(

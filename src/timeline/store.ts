@@ -6,19 +6,21 @@ import { NeonError } from "../errors.js";
 import type { Base } from "./base.js";
 import { type Branch, describeBranch, pointOf } from "./branch.js";
 import { assertBranchName } from "./branch-name.js";
-import { type ChainPoint, hex, requireTimeline, resolveChain, timelineExtents } from "./chain.js";
+import { type ChainPoint, hex, requireTimeline, resolveChain } from "./chain.js";
 import { ChainReader } from "./chain-reader.js";
 import { ChainWriter } from "./chain-writer.js";
 import type { DecodedFrame } from "./decode-records.js";
 import { FrameAppender } from "./frame-appender.js";
 import { collectGarbage, type Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
+import { mergeSegments } from "./merge-segments.js";
 import { type Move, moveBranch } from "./move-branch.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
 import type { Shelf } from "./seal-segment.js";
 import { SegmentIndexes } from "./segment-indexes.js";
 import { FileSegmentStore, type SegmentStore } from "./segment-store.js";
+import { timelineEnd } from "./timeline-end.js";
 
 export type { Branch } from "./branch.js";
 
@@ -35,6 +37,8 @@ export class Store {
   readonly #watchers = new Set<(name: string) => void>();
   /** Timelines that others have been shown while they were being written. */
   readonly #shown = new Set<string>();
+
+  #merging: Promise<void> = Promise.resolve();
 
   private constructor({ refs, segments, indexes }: Shelf) {
     this.#refs = refs;
@@ -55,6 +59,7 @@ export class Store {
   /** Closes it. What is being written stays unfinished until the next opening. */
   async close(): Promise<void> {
     for (const appender of this.#appenders) await appender.close();
+    await this.#merging;
     await this.#refs.close();
   }
 
@@ -135,6 +140,7 @@ export class Store {
       recovery = moveBranch(this.#refs, move, this.#shown);
     });
     this.#tellWatchers(move.name);
+    this.#mergeLater(move.name);
     return recovery;
   }
 
@@ -185,7 +191,7 @@ export class Store {
 
   /** Reads the frames up to a point, whose frame has to have the digest if one is given. */
   readerAt(point: ChainPoint & { digest?: Buffer }): ChainReader {
-    return new ChainReader(this.#segments, this.#indexes, resolveChain(this.#refs, point), point);
+    return new ChainReader(this.#segments, this.#indexes, () => resolveChain(this.#refs, point), point);
   }
 
   /** Frames of a branch with their records, every digest checked. Throws XX001 at the first damage. */
@@ -241,7 +247,8 @@ export class Store {
       for (const unpin of pins) unpin();
     };
     try {
-      const ends = await Promise.all(timelineIds.map((timelineId) => this.#endOf(timelineId)));
+      const find = (timelineId: string) => timelineEnd(this.#refs, this.#indexes, timelineId);
+      const ends = await Promise.all(timelineIds.map(find));
       return { points: ends.filter((end) => end !== undefined), release };
     } catch (error) {
       release();
@@ -270,17 +277,14 @@ export class Store {
     for (const watcher of this.#watchers) watcher(name);
   }
 
-  /** The last durable frame that a timeline holds itself, if there is one. What is damaged is of use to nobody. */
-  async #endOf(timelineId: string): Promise<ChainPoint | undefined> {
-    for (const { segmentId, firstSeq } of timelineExtents(this.#refs, timelineId).reverse()) {
-      const durableLength = Number(this.#refs.segment.get(segmentId)?.durableLength ?? 0n);
-      if (durableLength === 0) continue;
-      const index = await this.#indexes.get(segmentId).catch(ignoreDamage);
-      if (index === undefined) return undefined;
-      const count = index.offsets.findLastIndex((offset) => offset <= durableLength);
-      return { timelineId, seq: firstSeq + count - 1, lsn: index.endLsn(count - 1) };
-    }
-    return undefined;
+  /** Merges short segments of a branch. A failure leaves them as they were, and is met again by who reads them. */
+  #mergeLater(name: string): void {
+    const ref = this.#refs.branch.get(name);
+    if (ref === undefined) return;
+    const timelineId = hex(ref.timelineId);
+    this.#merging = this.#merging
+      .then(() => mergeSegments(this.#refs, this.#segments, timelineId))
+      .catch(() => undefined);
   }
 
   #append(base: Base | undefined, resumable: boolean): FrameAppender {
@@ -295,8 +299,4 @@ export class Store {
     this.#appenders.add(appender);
     return appender;
   }
-}
-
-function ignoreDamage(error: unknown): undefined {
-  if (NeonError.from(error).code !== "data_corrupted") throw error;
 }
