@@ -26,7 +26,7 @@ const READ_AHEAD_BYTES = 256 * 1024;
 const POOL_BYTES = 32 * 1024 * 1024;
 
 /** Bytes of chunks, each a buffer of the socket's own, between two collections. */
-const COLLECT_BYTES = 16 * 1024 * 1024;
+const COLLECT_BYTES = 8 * 1024 * 1024;
 
 const HEADER_BYTES = 5;
 
