@@ -1,7 +1,7 @@
-import { toJsonString } from "@bufbuild/protobuf";
-import { Decision, DivergenceSchema } from "../../gen/neon/pageserver/v1/session_pb.js";
+import { Decision } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import { formatLsn } from "../lsn.js";
+import { divergenceDetail } from "./divergence-detail.js";
 import type { Outcome } from "./outcome.js";
 
 /** Which way the branch was to travel, for the texts. */
@@ -17,7 +17,7 @@ export function assertAccepted(outcome: Outcome, branch: string, direction: Dire
   throw new NeonError("object_not_in_prerequisite_state", `branch "${branch}" ${reason}`, {
     party: "sink",
     hint,
-    detail: toJsonString(DivergenceSchema, outcome.divergence),
+    detail: divergenceDetail(outcome.divergence),
   });
 }
 

@@ -7,8 +7,8 @@ import type { Branch, Store } from "../../timeline/store.js";
 import { StoredWal } from "../import/stored-wal.js";
 import { findRecordBoundary } from "../wal/find-record-boundary.js";
 import { lsnBeforePageHeader } from "../wal/record-lsn.js";
-import { WalReader } from "../wal/wal-reader.js";
 import { findConsistentPoint } from "./consistent-point.js";
+import { lastRecordEnd } from "./last-record-end.js";
 
 /**
  * Finds where another branch can begin that shares the history of `branch` up to `lsn`, which may be written in any form
@@ -61,17 +61,11 @@ async function findBefore(store: Store, branch: Branch, reader: ChainReader, lsn
 async function findBoundary(store: Store, branch: Branch, lsn: Lsn): Promise<Lsn> {
   const { walSegmentSize } = branch.start;
   const startLsn = lsn - 1n - ((lsn - 1n) % BigInt(walSegmentSize));
-  const wal = { startLsn, walSegmentSize };
-  const boundary = await findRecordBoundary(lsn, { ...wal, pieces: walPieces(store, branch, startLsn) });
+  const pieces = walPieces(store, branch, startLsn);
+  const boundary = await findRecordBoundary(lsn, { startLsn, walSegmentSize, pieces });
   if (boundary !== undefined) return boundary;
-  const reader = new WalReader(wal);
-  for await (const piece of walPieces(store, branch, startLsn)) {
-    const missing = Number(lsn - reader.position);
-    reader.push(piece.subarray(0, missing));
-    if (piece.length >= missing) break;
-  }
-  const before =
-    reader.endLsn > startLsn ? `: the last one before it ends at ${formatLsn(reader.endLsn)}` : "";
+  const end = await lastRecordEnd(new StoredWal(store, branch), lsn);
+  const before = end === undefined ? "" : `: the last one before it ends at ${formatLsn(end)}`;
   throw new NeonError("invalid_parameter_value", `${formatLsn(lsn)} lies inside a WAL record`, {
     hint: `A branch begins where a record ends${before}.`,
   });

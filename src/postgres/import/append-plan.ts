@@ -1,10 +1,12 @@
 import { NeonError } from "../../errors.js";
 import type { Lsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
+import type { Store } from "../../timeline/store.js";
 import { identifySystem } from "../replication/identify-system.js";
 import { timelineHistory } from "../replication/timeline-history.js";
 import { forkPoint, parseTimelines, type Timeline } from "../timelines.js";
 import { anotherCluster, forkedTimeline, notReached } from "./append-refusals.js";
+import { canStream, findParting, streamStart } from "./parting.js";
 import type { StoredWal } from "./stored-wal.js";
 
 /** A server's Postgres timelines. */
@@ -31,7 +33,11 @@ export interface AppendPlan extends ServerTimelines {
  * Decides by system identifier, Postgres timelines and LSNs whether a server can carry a branch on, and where to begin.
  * Whether it is the same history the bytes have to tell. Throws the refusals (55000).
  */
-export async function planAppend(connection: Connection, stored: StoredWal): Promise<AppendPlan> {
+export async function planAppend(
+  store: Store,
+  connection: Connection,
+  stored: StoredWal,
+): Promise<AppendPlan> {
   const { branch } = stored;
   const { start, head } = branch;
   const system = await identifySystem(connection);
@@ -41,15 +47,19 @@ export async function planAppend(connection: Connection, stored: StoredWal): Pro
   const theirs = await readTimelines(connection, system.timelineId, start.postgresTimelineId);
   const { timelines } = theirs;
   const { flushLsn } = system;
-  assertNotForked(stored, await stored.timelines(), timelines, flushLsn);
+  const ours = await stored.timelines();
+  const fork = findFork(stored, ours, timelines, flushLsn);
+  if (fork !== undefined) {
+    const parting = await findParting(store, stored, fork);
+    const again = streamStart(timelines, parting.lsn, start.walSegmentSize);
+    const serverHasWal = await canStream(connection, again);
+    const [our, their] = [ours.at(-1) as Timeline, timelines.at(-1) as Timeline];
+    throw forkedTimeline(branch, { ...parting, serverHasWal }, our, their, flushLsn);
+  }
   const compareEnd = flushLsn < head.lsn ? flushLsn : head.lsn;
   if (compareEnd <= start.walStartLsn) throw notReached(branch, flushLsn);
-  const segmentSize = BigInt(start.walSegmentSize);
-  const startLsn = ((compareEnd - 1n) / segmentSize) * segmentSize;
-  // The segment in which a timeline begins holds the bytes before it too, and the older timeline's file of it may be
-  // missing: a promoted standby has only part of it, an export none.
-  const last = timelines.findLast(({ begin }) => begin < startLsn + segmentSize) as Timeline;
-  return { ...theirs, startLsn, timelineId: last.id, compareEnd, flushLsn };
+  const { lsn: startLsn, timelineId } = streamStart(timelines, compareEnd, start.walSegmentSize);
+  return { ...theirs, startLsn, timelineId, compareEnd, flushLsn };
 }
 
 /** Asks for the timelines that lead to timeline `id`, and for the history files of those above `known`. */
@@ -73,15 +83,16 @@ export async function readTimelines(
   return { timelines, historyFiles };
 }
 
-function assertNotForked(
+/** Where the server left the Postgres timelines of the branch before its head, or the branch the server's. */
+function findFork(
   { branch }: StoredWal,
   ours: readonly Timeline[],
   theirs: readonly Timeline[],
   flushLsn: Lsn,
-): void {
+): Lsn | undefined {
   const fork = forkPoint(ours, theirs);
-  if (fork === undefined || fork >= branch.head.lsn) return;
+  if (fork === undefined || fork >= branch.head.lsn) return undefined;
   // A standby that has yet to learn of a promotion.
-  if (ours[theirs.length]?.begin === fork && flushLsn <= fork) return;
-  throw forkedTimeline(branch, fork, ours.at(-1) as Timeline, theirs.at(-1) as Timeline, flushLsn);
+  if (ours[theirs.length]?.begin === fork && flushLsn <= fork) return undefined;
+  return fork;
 }

@@ -9,13 +9,14 @@ import {
   dropSlot,
 } from "../replication/create-replication-slot.js";
 import { type AppendPlan, planAppend } from "./append-plan.js";
-import { anotherCluster, anotherSegmentSize, diverged, recycled } from "./append-refusals.js";
+import { anotherCluster, anotherSegmentSize, diverged, divergedBefore, recycled } from "./append-refusals.js";
 import { AppendSession } from "./append-session.js";
 import { BranchGrowth } from "./branch-growth.js";
 import { explainError } from "./explain-error.js";
 import { findDifference } from "./find-difference.js";
 import type { ImportOptions, ImportResult } from "./import-cluster.js";
 import { connectForReplication, describeServer } from "./import-source.js";
+import { findParting } from "./parting.js";
 import { StoredWal } from "./stored-wal.js";
 import { WalDifference } from "./wal-difference.js";
 
@@ -92,7 +93,7 @@ async function appendOnce(options: AppendOptions, state: State): Promise<void> {
       signal?.addEventListener("abort", cut, { once: true });
       const stored = new StoredWal(store, state.growth.branch);
       await assertSameCluster(connection, stored.branch);
-      const plan = await planAppend(connection, stored);
+      const plan = await planAppend(store, connection, stored);
       signal?.removeEventListener("abort", cut);
       outcome = await stream(connection, plan, stored, holdWal, options, state);
     }
@@ -151,15 +152,18 @@ async function stream(
   }
 }
 
-/** Looks for the first difference of all, if there can be an earlier one. */
+/** Looks for the first difference of all, since there can be an earlier one. */
 async function explainDifference(
-  { uri, signal }: AppendOptions,
+  { uri, signal, store }: AppendOptions,
   plan: AppendPlan,
   stored: StoredWal,
   { lsn }: WalDifference,
 ): Promise<NeonError> {
   const first = await findDifference(uri, plan, stored, signal);
-  return diverged(stored.branch, first ?? lsn, plan.flushLsn, first !== undefined);
+  if (first === undefined) return divergedBefore(stored.branch, lsn, plan.flushLsn);
+  // To find the first difference took the WAL from before it.
+  const parting = { ...(await findParting(store, stored, first)), serverHasWal: true };
+  return diverged(stored.branch, parting, plan.flushLsn);
 }
 
 async function assertSameCluster(connection: Connection, branch: Branch): Promise<void> {
