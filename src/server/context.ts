@@ -11,7 +11,7 @@ export interface ServerContext {
   readonly directory: string;
   readonly store: Store;
   readonly log: Logger;
-  /** Names of branches that running imports are going to create. */
+  /** Names of branches that running imports create or append to. */
   readonly claims: BranchClaims;
   /** Changes of config.toml, one at a time. */
   readonly configChanges: SerialQueue;

@@ -71,7 +71,7 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       } catch (error) {
         // The session in whose place this one was started can have brought the branch there after all.
         const arrived = store.getBranch(name);
-        if (arrived === undefined || !sameHead(arrived.head, head)) throw error;
+        if (arrived === undefined || !sameHead(arrived.head, head)) throw createdMeanwhile(name, error);
         await appender.suspend();
       }
       appender = undefined;
@@ -178,6 +178,18 @@ function assertExpected(name: string, branch: Branch | undefined, expected: stri
   throw new NeonError("serialization_failure", `branch "${name}" ${where}, not where it was expected`, {
     party: "sink",
     hint: "Somebody else has moved it. Look at it before you force it.",
+  });
+}
+
+/** Whoever loses a race for a name has chosen no bad one: a retry may find that there is nothing left to do. */
+function createdMeanwhile(name: string, thrown: unknown): NeonError {
+  const error = NeonError.from(thrown);
+  if (error.code !== "duplicate_object") return error;
+  return new NeonError("serialization_failure", `branch "${name}" was created meanwhile, by somebody else`, {
+    party: "sink",
+    retryable: true,
+    hint: "Try again: what was sent is not sent again.",
+    cause: error,
   });
 }
 

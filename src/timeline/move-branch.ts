@@ -56,6 +56,7 @@ function assertExpected(name: string, current: BranchRef | undefined, expected: 
   if (current === undefined) {
     throw new NeonError("serialization_failure", `branch "${name}" was deleted meanwhile`, {
       retryable: true,
+      hint: "Try again if it is to be made anew.",
     });
   }
   if (sameHead(headOfRef(current), expected)) return;

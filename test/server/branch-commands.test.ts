@@ -2,9 +2,11 @@ import test from "ava";
 import { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { findTool } from "../../scripts/support/postgres.js";
 import { call, callStream } from "../../src/server/call.js";
+import { hungPostgres } from "../cli/support/neon.js";
 import { runPsql, temporaryServer } from "../support/temporary-server.js";
 
-const { branchCreate, branchDelete, branchList, collectGarbage } = PageServerService.method;
+const commands = PageServerService.method;
+const { branchCreate, branchDelete, branchList, collectGarbage } = commands;
 
 const psql = findTool("psql");
 const withPsql = psql === undefined ? test.skip : test;
@@ -40,4 +42,27 @@ test("deleting and collecting say how much, and a page server lists another one'
   t.like(await call(far, collectGarbage, {}), { segments: 1n, bytes: rows[0].bytes });
   await near.close();
   await far.close();
+});
+
+test("the name of a branch that is being imported is taken, for whoever else wants to make it", async (t) => {
+  const here = await temporaryServer({ branches: ["second"] });
+  t.teardown(here.remove);
+  const there = await temporaryServer({ branches: ["main"] });
+  t.teardown(there.remove);
+  const [importer, other, far] = [await here.connect(), await here.connect(), await there.connect()];
+  const { uri, connected } = await hungPostgres(t);
+  const abort = new AbortController();
+  const importing = call(importer, commands.performImport, { branch: "main", uri }, { signal: abort.signal });
+  importing.catch(() => {});
+  await connected;
+  const taken = { code: "object_in_use" as const, message: /branch "main" is being imported/ };
+  await t.throwsAsync(call(far, commands.performPush, { branch: "main", uri: here.uri }), taken);
+  await t.throwsAsync(call(other, commands.performPull, { branch: "main", uri: there.uri }), taken);
+  await t.throwsAsync(call(other, branchCreate, { name: "main", source: "second" }), taken);
+  await t.throwsAsync(call(other, commands.branchRename, { name: "second", newName: "main" }), taken);
+  await t.throwsAsync(call(other, commands.performImport, { branch: "main", uri }), taken);
+  abort.abort();
+  await t.throwsAsync(importing, { code: "query_canceled" });
+  await call(other, branchCreate, { name: "main", source: "second" });
+  for (const connection of [importer, other, far]) await connection.close();
 });

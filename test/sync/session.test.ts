@@ -333,7 +333,8 @@ test("of two pushes that create one branch one wins and the other is told", asyn
   const winner = results[0].status === "fulfilled" ? one : two;
   t.deepEqual(servers.there.store.requireBranch("main").head, winner.head);
   const loser = results.find((result) => result.status === "rejected") as PromiseRejectedResult;
-  t.is(loser.reason.sqlstate, "42710");
+  t.is(loser.reason.sqlstate, "40001");
+  t.regex(loser.reason.message, /^branch "main" was created meanwhile/);
   await assertNothingLeft(t, servers.there, 1);
 });
 

@@ -10,6 +10,7 @@ import { type BackupPosition, type BaseBackupEvent, baseBackup } from "../replic
 import { timelineHistory } from "../replication/timeline-history.js";
 import { BackupArchive } from "./backup-archive.js";
 import { BaseRecorder } from "./base-recorder.js";
+import { createImported, takenMeanwhile } from "./create-imported.js";
 import { explainError } from "./explain-error.js";
 import { ImportChain } from "./import-chain.js";
 import { ImportSource, type ServerFacts } from "./import-source.js";
@@ -54,7 +55,7 @@ export interface ImportResult {
  * backup's start up to the backup's end or a little more. Both are taken at the same time, on two connections, into one
  * chain. The branch appears when it is complete and durable; a failure leaves nothing, here or on the server.
  *
- * Throws 42710 for a name that is taken, 0A000 for a server that is not supported, 57014 after an abort, and what the
+ * Throws 42710 for a name that is taken; one that was taken meanwhile leaves the import a name of its own. Throws 0A000 for a server that is not supported, 57014 after an abort, and what the
  * server refuses, with a hint.
  */
 export async function importCluster(options: ImportOptions): Promise<ImportResult> {
@@ -69,7 +70,9 @@ export async function importCluster(options: ImportOptions): Promise<ImportResul
     await source.close();
     await writer.flush();
     signal?.throwIfAborted();
-    const created = await store.createBranch(branch, writer);
+    const created = await createImported(store, branch, writer);
+    writer = undefined;
+    if (created.name !== branch) throw takenMeanwhile(branch, created);
     return { branch: created, frames: created.frames, bytes: created.bytes, sourceBytes };
   } catch (error) {
     source?.destroy();

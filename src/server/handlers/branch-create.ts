@@ -9,9 +9,10 @@ import type { Context } from "../context.js";
 /** branch_create: a branch of another one, at its head or at an earlier LSN. */
 export async function branchCreate(
   { name, source: sourceName, lsn }: BranchCreateRequest,
-  { store }: Context,
+  { store, claims }: Context,
 ): Promise<MessageInitShape<typeof BranchCreateResponseSchema>> {
   store.assertBranchNameIsFree(name);
+  claims.assertFree(name);
   const source = store.requireBranch(sourceName);
   const head = lsn === undefined ? source.head : await forkPoint(lsn);
   const branch = await store.forkBranch(name, source, head);

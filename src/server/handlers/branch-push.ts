@@ -1,17 +1,16 @@
 import type { BranchPushRequest } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
 import type { CopyBoth } from "../../pgwire/copy-both.js";
-import { assertBranchName } from "../../timeline/branch-name.js";
 import type { Context } from "../context.js";
 import { assertTimelineId } from "../timeline-id.js";
 
 /** branch_push: receives a branch from the client. */
 export async function branchPush(
   { branch, timelineId, force, expected }: BranchPushRequest,
-  { store, signal, log }: Context,
+  { store, claims, signal, log }: Context,
   open: () => CopyBoth,
 ): Promise<void> {
-  assertBranchName(branch);
+  if (store.getBranch(branch) === undefined) claims.assertFree(branch);
   assertTimelineId(timelineId);
   const [{ receive }, { branchSink }] = await Promise.all([
     import("../../sync/receive.js"),

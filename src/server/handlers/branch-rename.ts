@@ -8,8 +8,9 @@ import type { Context } from "../context.js";
 /** branch_rename: gives a branch another name. */
 export async function branchRename(
   { name, newName }: BranchRenameRequest,
-  { store }: Context,
+  { store, claims }: Context,
 ): Promise<MessageInitShape<typeof BranchRenameResponseSchema>> {
+  if (store.getBranch(newName) === undefined) claims.assertFree(newName);
   await store.renameBranch(name, newName);
   return { name: newName };
 }

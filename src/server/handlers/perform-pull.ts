@@ -15,10 +15,12 @@ import { secondsSince } from "./seconds-since.js";
 /** perform_pull: connects to another page server and fetches a branch from it with branch_pull. */
 export async function performPull(
   request: PerformPullRequest,
-  { directory, store, signal, progress }: Context,
+  { directory, store, claims, signal, progress }: Context,
 ): Promise<MessageInitShape<typeof PerformPullResponseSchema>> {
   const { branch, sourceBranch = branch, bwlimit } = request;
-  const timelineId = store.getBranch(branch)?.timelineId ?? new Uint8Array(16);
+  const existing = store.getBranch(branch);
+  if (existing === undefined) claims.assertFree(branch);
+  const timelineId = existing?.timelineId ?? new Uint8Array(16);
   assertBranchName(sourceBranch);
   const begin = performance.now();
   const connection = await connectRemote(directory, request.uri, signal);
