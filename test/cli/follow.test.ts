@@ -31,6 +31,20 @@ for (const slot of [true, false]) {
     t.is(/at ([0-9A-F/]+):/.exec(stdout)?.[1], await head());
     const slots = await postgres.query("select slot_name from pg_replication_slots");
     t.is(slots.length, slot ? 1 : 0);
+    const drop = /SELECT pg_drop_replication_slot\('neon_main_[0-9a-f]{8}'\);/.exec(stdout)?.[0];
+    t.is(drop !== undefined, slot, stdout);
+    if (drop !== undefined) {
+      const json = spawnNeon(here, ...words, "--json");
+      const before = await head();
+      await postgres.query("insert into t values (1001)");
+      await until(async () => (await head()) !== before);
+      json.child.kill("SIGINT");
+      t.is(JSON.parse((await json.outcome).stdout).slot, slots[0]?.[0]);
+      const free = "select slot_name from pg_replication_slots where not active";
+      await until(async () => (await postgres.query(free)).length === 1);
+      await postgres.query(drop);
+      t.deepEqual(await postgres.query("select slot_name from pg_replication_slots"), []);
+    }
     t.regex((await neon(here, "import", "main", postgres.uri)).stdout, /^(Appended to|Up to date: )/);
   });
 }

@@ -1,3 +1,4 @@
+import type { PerformImportResponse } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { callAndPrint } from "../call-and-print.js";
 import { formatBytes, formatCount, formatHead, formatTransfer } from "../format.js";
 import type { Command } from "../global-arguments.js";
@@ -44,16 +45,25 @@ export const importCommand: Command<ImportArguments> = {
       args,
       "performImport",
       { branch, uri, follow, noSlot },
-      ({ branch, head, frames, bytes, sourceBytes, seconds, startLsn }) => {
-        const at = formatHead(head);
-        const kept = `kept as ${formatCount(frames, "frame")} of ${formatBytes(bytes)}`;
-        if (startLsn === undefined) {
-          return `Imported ${branch} at ${at}: ${formatTransfer(sourceBytes, seconds)}, ${kept}`;
-        }
-        if (frames === 0n) return `Up to date: ${branch} is at ${at} too`;
-        const wal = formatTransfer((head?.lsn ?? 0n) - startLsn, seconds);
-        return `Appended to ${branch}, now at ${at}: ${wal}, ${kept}`;
-      },
+      (imported) => describeImport(imported) + describeSlot(imported),
     );
   },
 };
+
+function describeImport(imported: PerformImportResponse): string {
+  const { branch, head, frames, bytes, sourceBytes, seconds, startLsn } = imported;
+  const at = formatHead(head);
+  const kept = `kept as ${formatCount(frames, "frame")} of ${formatBytes(bytes)}`;
+  if (startLsn === undefined) {
+    return `Imported ${branch} at ${at}: ${formatTransfer(sourceBytes, seconds)}, ${kept}`;
+  }
+  if (frames === 0n) return `Up to date: ${branch} is at ${at} too`;
+  const wal = formatTransfer((head?.lsn ?? 0n) - startLsn, seconds);
+  return `Appended to ${branch}, now at ${at}: ${wal}, ${kept}`;
+}
+
+/** A slot that nobody comes back for lets the WAL of that Postgres grow until its disk is full. */
+function describeSlot({ slot }: PerformImportResponse): string {
+  if (slot === undefined) return "";
+  return `\nThe replication slot ${slot} stays on that Postgres and keeps its WAL for the next import.\nIf there is to be none, drop it there: SELECT pg_drop_replication_slot('${slot}');`;
+}

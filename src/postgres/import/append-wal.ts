@@ -31,29 +31,36 @@ export interface AppendOptions extends ImportOptions {
   readonly slot?: string | undefined;
 }
 
+/** What appending has done. */
+export interface AppendResult extends ImportResult {
+  /** The permanent slot that stays on the server. */
+  readonly slot: string | undefined;
+}
+
 /**
  * Appends the WAL that a Postgres has written since the head of a branch, once it has proved to have the branch's
  * history: up to its flush position at the start, or, with `follow`, until the signal aborts, which then is no error.
  * What the branch has reached stays on it, whatever happens later. A connection that is lost is made anew only when the
- * server's history was the branch's once, or is `proved` to be.
+ * server's history was the branch's once, or is `proved` to be; an abort before that is an error with `follow` too.
  *
  * Throws 55000 for another cluster, for WAL that differs, for a Postgres timeline that forked before the head and for a
  * server that has not reached the head, 58P01 for WAL that it has recycled, 57014 after an abort without `follow`, 40001
  * if somebody else moves the branch, and what the server refuses, with a hint.
  */
-export async function appendWal(options: AppendOptions, proved = false): Promise<ImportResult> {
+export async function appendWal(options: AppendOptions, proved = false): Promise<AppendResult> {
   const { store, signal, follow = false } = options;
   const growth = new BranchGrowth(store, store.requireBranch(options.branch));
-  const state: State = { growth, startLsn: growth.branch.head.lsn, sourceBytes: 0, proved };
-  while (!(follow && signal?.aborted)) {
+  // Who made the branch just now has made the slot too.
+  const slot = proved ? options.slot : undefined;
+  const state: State = { growth, startLsn: growth.branch.head.lsn, sourceBytes: 0, proved, slot };
+  while (!signal?.aborted) {
     try {
       await appendOnce(options, state);
       break;
     } catch (thrown) {
-      if (follow && signal?.aborted) break;
-      if (signal?.aborted) throw cancelled(signal.reason, growth.branch);
+      if (signal?.aborted) break;
       const error = explain(thrown, growth.branch);
-      if (!follow || !state.proved || !canReconnect(error)) throw error;
+      if (!follow || !state.proved || !canReconnect(error)) throw withSlot(error, state.slot);
       options.log?.info(
         { branch: options.branch, reason: error.message },
         "import: trying to reach the server again",
@@ -62,9 +69,9 @@ export async function appendWal(options: AppendOptions, proved = false): Promise
       await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
     }
   }
-  if (signal?.aborted && !follow) throw cancelled(signal.reason, growth.branch);
+  if (signal?.aborted && !(follow && state.proved)) throw cancelled(signal.reason, growth.branch);
   const { branch, frames, bytes } = growth;
-  return { branch, frames, bytes, sourceBytes: state.sourceBytes };
+  return { branch, frames, bytes, sourceBytes: state.sourceBytes, slot: state.slot };
 }
 
 interface State {
@@ -74,6 +81,8 @@ interface State {
   sourceBytes: number;
   /** Whether the server had the branch's history once. */
   proved: boolean;
+  /** The permanent slot, once it is there. */
+  slot: string | undefined;
 }
 
 /** One connection. */
@@ -84,7 +93,9 @@ async function appendOnce(options: AppendOptions, state: State): Promise<void> {
   let madeSlot = false;
   const holdWal = async () => {
     if (!options.follow) return createTemporarySlot(connection, "neon_import");
-    if (options.slot !== undefined && (await createPermanentSlot(connection, options.slot))) madeSlot = true;
+    if (options.slot === undefined) return undefined;
+    if (await createPermanentSlot(connection, options.slot)) madeSlot = true;
+    state.slot = options.slot;
     return options.slot;
   };
   try {
@@ -97,10 +108,12 @@ async function appendOnce(options: AppendOptions, state: State): Promise<void> {
       signal?.removeEventListener("abort", cut);
       outcome = await stream(connection, plan, stored, holdWal, options, state);
     }
+    // An end that was asked for tells nothing of two histories before they have been compared.
+    if (!state.proved) signal?.throwIfAborted();
     await connection.close();
   } catch (error) {
     connection.destroy();
-    if (madeSlot && !state.proved) await forgetSlot(options);
+    if (madeSlot && !state.proved && (await forgetSlot(options))) state.slot = undefined;
     throw error;
   } finally {
     signal?.removeEventListener("abort", cut);
@@ -172,15 +185,25 @@ async function assertSameCluster(connection: Connection, branch: Branch): Promis
   if (walSegmentSize !== branch.start.walSegmentSize) throw anotherSegmentSize(branch, walSegmentSize);
 }
 
-/** Drops a slot that was made for nothing. The refusal that led here is what counts. */
-async function forgetSlot({ uri, slot }: AppendOptions): Promise<void> {
-  if (slot === undefined) return;
+/** Drops a slot that was made for nothing, and says whether that worked: the refusal that led here is what counts. */
+async function forgetSlot({ uri, slot }: AppendOptions): Promise<boolean> {
+  if (slot === undefined) return true;
   try {
     const connection = await connectForReplication(uri, undefined);
     await dropSlot(connection, slot).finally(() => connection.destroy());
+    return true;
   } catch {
-    // said above
+    return false;
   }
+}
+
+/** The error, with what stays on the server that it is about. */
+function withSlot(error: NeonError, slot: string | undefined): NeonError {
+  if (slot === undefined) return error;
+  const { code, message, hint, detail, party, retryable, sqlstate, cause } = error;
+  const stays = `The replication slot ${slot} stays there and keeps WAL; to drop it: SELECT pg_drop_replication_slot('${slot}').`;
+  const hints = hint === undefined ? stays : `${hint} ${stays}`;
+  return new NeonError(code, message, { hint: hints, detail, party, retryable, sqlstate, cause });
 }
 
 /** The connection was lost, the server goes down or comes up, lags behind, or has not noticed that the last one is gone. */

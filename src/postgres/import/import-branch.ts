@@ -7,6 +7,8 @@ import { type ImportResult, importCluster } from "./import-cluster.js";
 export interface ImportBranchResult extends ImportResult {
   /** Where the branch ended before; undefined if it was created. */
   readonly startLsn: Lsn | undefined;
+  /** The permanent slot that following leaves on the server. */
+  readonly slot?: string | undefined;
 }
 
 /** Makes a branch of a running Postgres, or appends to one that exists what that has written since; see both. */
@@ -22,5 +24,6 @@ export async function importBranch(options: AppendOptions): Promise<ImportBranch
     bytes: created.bytes + appended.bytes,
     sourceBytes: created.sourceBytes + appended.sourceBytes,
     startLsn: undefined,
+    slot: appended.slot,
   };
 }

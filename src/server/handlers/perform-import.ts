@@ -20,7 +20,7 @@ export async function performImport(
   assertConnectionUri(uri);
   assertBranchName(name);
   const { importBranch } = await import("../../postgres/import/import-branch.js");
-  const { branch, frames, bytes, sourceBytes, startLsn } = await claims.hold(name, () =>
+  const { branch, frames, bytes, sourceBytes, startLsn, slot } = await claims.hold(name, () =>
     importBranch({
       store,
       branch: name,
@@ -40,5 +40,6 @@ export async function performImport(
     sourceBytes: BigInt(sourceBytes),
     seconds: secondsSince(begin),
     ...(startLsn !== undefined && { startLsn }),
+    slot,
   };
 }

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { createStandby, type TestPostgres } from "../../../scripts/support/postgres.js";
+import type { NeonError } from "../../../src/errors.js";
 import { parseLsn } from "../../../src/lsn.js";
 import type { AppendOptions } from "../../../src/postgres/import/append-wal.js";
 import { importBranch } from "../../../src/postgres/import/import-branch.js";
@@ -166,6 +167,48 @@ test("a branch that somebody else moves ends the following, and stays as that on
   await server.query("insert into t values (12)");
   await t.throwsAsync(following.result, { code: "serialization_failure" });
   t.is(store.getBranch("main"), undefined);
+});
+
+test("an end that is asked for before the histories were compared is no success", async (t) => {
+  const { create, append, boot, fork, store } = await appendFixture(t);
+  const origin = await create({ major: 15 });
+  await origin.query("create table t as select generate_series(1, 10) as a");
+  await append("origin", origin);
+  await fork("main", "origin");
+  await fork("other", "origin");
+  const [one, other] = [await boot("main"), await boot("other")];
+  await one.query("insert into t values (11)");
+  await other.query("insert into t values (12)");
+  const { branch } = await append("main", one);
+  const controller = new AbortController();
+  const comparing = follow(t, store, other, {
+    slot: "neon_main_x",
+    signal: controller.signal,
+    log: { info: (_, text) => text === "import: appending WAL" && controller.abort() },
+  });
+  await t.throwsAsync(comparing.result, { code: "query_canceled" });
+  await t.throwsAsync(follow(t, store, other, { signal: AbortSignal.abort() }).result, {
+    code: "query_canceled",
+  });
+  t.deepEqual(store.requireBranch("main").head, branch.head);
+  t.deepEqual(await other.query("select * from pg_replication_slots"), []);
+});
+
+test("a following that fails says which slot it leaves, and how to drop it", async (t) => {
+  const { create, append, store } = await appendFixture(t);
+  const server = await create({ major: 15 });
+  await server.query("create table t as select generate_series(1, 10) as a");
+  await append("main", server);
+  const following = follow(t, store, server, { slot: "neon_main_x" });
+  await server.query("insert into t values (11)");
+  await caughtUp(store, server);
+  await store.deleteBranch("main");
+  await server.query("insert into t values (12)");
+  const error = await t.throwsAsync<NeonError>(following.result, { code: "serialization_failure" });
+  const drop = /SELECT pg_drop_replication_slot\('neon_main_x'\)/.exec(error?.hint ?? "")?.[0] ?? "";
+  await until(server, "not exists (select from pg_replication_slots where active)");
+  await server.query(drop);
+  t.deepEqual(await server.query("select * from pg_replication_slots"), []);
 });
 
 test("a server that cannot be followed from the start is refused at once, and keeps no slot", async (t) => {
