@@ -1,10 +1,11 @@
 import type { Progress } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../errors.js";
-import type { Connection } from "../pgwire/connection.js";
+import type { Connection, Notice } from "../pgwire/connection.js";
 import type { CallOptions } from "../server/call.js";
 import { type Attachment, attach } from "./attach.js";
 import type { GlobalArguments } from "./global-arguments.js";
 import { interruption } from "./interrupt.js";
+import { writeTo } from "./print.js";
 import { createProgressDisplay } from "./progress.js";
 import { sayIfSlow } from "./say-if-slow.js";
 
@@ -62,12 +63,18 @@ async function workCancellably(
   work: Work,
 ): Promise<void> {
   const display = args.json ? undefined : createProgressDisplay(process.stderr);
-  const onProgress = display && { onProgress: (progress: Progress) => display.update(progress) };
+  const news = display && {
+    onProgress: (progress: Progress) => display.update(progress),
+    onNotice: ({ message }: Notice) => {
+      display.end();
+      void writeTo(process.stderr, `neon: ${message}\n`);
+    },
+  };
   // The signal sends a CancelRequest. A page server that is ending takes none, but it sees a client go.
   const giveUp = () => void setTimeout(() => connection.destroy(), CANCEL_MS).unref();
   signal.addEventListener("abort", giveUp, { once: true });
   try {
-    const printAnswer = await work(connection, { signal, ...onProgress }).finally(() => display?.end());
+    const printAnswer = await work(connection, { signal, ...news }).finally(() => display?.end());
     await printAnswer();
   } finally {
     signal.removeEventListener("abort", giveUp);

@@ -26,6 +26,8 @@ export interface ServerContext {
 export interface Context extends ServerContext {
   /** Aborts when the client cancels or is gone, or the page server ends. Its reason is a NeonError. */
   readonly signal: AbortSignal;
+  /** Tells the client something that is no error. */
+  notice(text: string): void;
   /** Tells the client how far the command has come, if its request asks for that. */
   progress(progress: MessageInitShape<typeof ProgressSchema>): void;
 }

@@ -19,7 +19,11 @@ export async function dispatch(
   // The table's mapped type ties each handler to its method; here the method is known only at run time.
   const handler = HANDLERS[method.localName as keyof typeof HANDLERS] as unknown;
   const progress = wantsProgress(request) ? progressNotices(reply, signal) : () => {};
-  const context: Context = { ...server, signal, progress };
+  const notice = (message: string) => {
+    // After an abort there may be nobody left to tell.
+    if (!signal.aborted) reply.notice({ severity: "NOTICE", code: "00000", message });
+  };
+  const context: Context = { ...server, signal, progress, notice };
   if (isCopyBoth(method)) {
     await (handler as DynamicCopyBothHandler)(request, context, () => reply.copyBoth());
     reply.commandComplete("COPY");

@@ -32,6 +32,11 @@ export async function openCopyBoth(connection: Connection, command: string): Pro
   });
 }
 
+/** What people call another page server: its origin's name, or its URI without the password. */
+export function remoteName(destination: string): string {
+  return isConnectionUri(destination) ? withoutPassword(destination) : destination;
+}
+
 /** Hints for what is wrong there and not here. */
 const HINTS_THERE: Partial<Record<ErrorCode, string>> = {
   disk_full: "Free some space on that machine and try again: what was acknowledged is not sent again.",
@@ -51,7 +56,7 @@ const HINTS_LOST: Partial<Record<Party, string>> = {
 export function explainRemote(thrown: unknown, destination: string, party: Party): NeonError {
   const error = NeonError.from(thrown);
   const { code, message, detail, hint, sqlstate, retryable } = error;
-  const name = isConnectionUri(destination) ? withoutPassword(destination) : destination;
+  const name = remoteName(destination);
   if (code === "connection_failure" || code === "admin_shutdown") {
     const text = `the page server at ${name} went away: ${message}`;
     return new NeonError(code, text, { hint: HINTS_LOST[party], retryable: true, party, cause: error });

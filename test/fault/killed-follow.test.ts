@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createPostgres } from "../../scripts/support/postgres.js";
 import { parseLsn } from "../../src/lsn.js";
@@ -56,6 +58,12 @@ async function arrived(t: ExecutionContext, directory: string, { digest }: Head)
   t.true(await eventually(async () => (await headOf(directory))?.digest === digest));
 }
 
+/** Has the page server of a repository listen on a port from its next start on. */
+async function listenOn(directory: string, port: number): Promise<void> {
+  const file = join(directory, ".neon", "config.toml");
+  await writeFile(file, (await readFile(file, "utf8")).replace("127.0.0.1:0", `127.0.0.1:${port}`));
+}
+
 async function assertEnds(t: ExecutionContext, { outcome }: Running, message: RegExp): Promise<void> {
   const { status, stdout, stderr } = await outcome;
   t.is(status, 1);
@@ -99,25 +107,36 @@ test.serial(
 );
 
 test.serial(
-  "a push that follows says when the page server there is killed, and the next one sends the rest only",
+  "a push that follows says when the page server there is killed, waits until it is back, and sends the rest only",
   async (t) => {
-    const { near, far, pids, uri, grow } = await stage(t);
+    const { near, far, pids, port, uri, grow } = await stage(t);
     const first = await grow(0);
-    const following = spawnNeon(near, "push", "main", uri, "--follow");
+    const { child, outcome } = spawnNeon(near, "push", "main", uri, "--follow");
+    let said = "";
+    child.stderr?.on("data", (text) => {
+      said += text;
+    });
     await arrived(t, far, first);
-    process.kill(pids.far, "SIGKILL");
-    await grow(1);
-    await assertEnds(t, following, /^neon: the page server at postgresql:\/\/127\.0\.0\.1:\d+\/ went away: /);
-
-    const { port } = await startServer(far);
-    t.deepEqual(await headOf(far), first);
-    const again = spawnNeon(near, "push", "main", `postgresql://127.0.0.1:${port}/`, "--follow", "--json");
-    const last = await grow(2);
-    await arrived(t, far, last);
-    again.child.kill("SIGINT");
-    const { status, stdout, stderr } = await again.outcome;
+    await listenOn(far, port);
+    for (let state = 1, pid = pids.far; state <= 2; state++) {
+      process.kill(pid, "SIGKILL");
+      const grown = await grow(state);
+      t.true(await eventually(async () => said.match(/ went away: .*\n/g)?.length === state), said);
+      pid = (await startServer(far)).pid;
+      await arrived(t, far, grown);
+    }
+    child.kill("SIGINT");
+    const { status, stdout, stderr } = await outcome;
     t.is(status, 0, stderr);
-    t.true(Number(JSON.parse(stdout).frames) <= 80, stdout);
+    t.regex(stdout, /^Pushed main to .*: 8[0-9] frames, /);
+    const server = `the page server at ${uri}`;
+    const lines = stderr.split("\n").filter((line) => line.startsWith("neon: "));
+    const away = `neon: ${server} went away: `;
+    t.deepEqual(
+      lines.map((line) => (line.startsWith(away) ? away : line)),
+      [away, `neon: ${server} is back`, away, `neon: ${server} is back`],
+      stderr,
+    );
   },
 );
 
@@ -149,3 +168,26 @@ test.serial(
     t.is((await neon(near, "verify", "live")).status, 0);
   },
 );
+
+test.serial("a push that is to follow to where nobody answers fails at once", async (t) => {
+  const { near, grow } = await stage(t);
+  await grow(0);
+  const pushing = spawnNeon(near, "push", "main", "postgresql://127.0.0.1:1/", "--follow");
+  await assertEnds(t, pushing, /^neon: .*cannot connect to 127\.0\.0\.1:1: /);
+});
+
+test.serial("a push that waits for the other page server ends well with Ctrl-C", async (t) => {
+  const { near, far, pids, uri, grow } = await stage(t);
+  const first = await grow(0);
+  const { child, outcome } = spawnNeon(near, "push", "main", uri, "--follow", "--json");
+  await arrived(t, far, first);
+  process.kill(pids.far, "SIGKILL");
+  await grow(1);
+  const log = join(near, ".neon", "log");
+  t.true(await eventually(async () => (await readFile(log, "utf8")).includes("went away")));
+  child.kill("SIGINT");
+  const { status, stdout, stderr } = await outcome;
+  t.is(status, 0, stderr);
+  t.is(stderr, "");
+  t.is(JSON.parse(stdout).head.digest, first.digest);
+});

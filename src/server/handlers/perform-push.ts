@@ -12,7 +12,8 @@ import type { Outcome } from "../../sync/outcome.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
-import { connectRemote, explainRemote, openCopyBoth } from "../remote.js";
+import { explainRemote, openCopyBoth } from "../remote.js";
+import { RemoteLink } from "../remote-link.js";
 import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
@@ -23,28 +24,30 @@ export async function performPush(
   context: Context,
 ): Promise<MessageInitShape<typeof PerformPushResponseSchema>> {
   const { branch, destinationBranch = branch } = request;
-  const { directory, store, signal, closing } = context;
+  const { store, signal, closing } = context;
   store.requireBranch(branch);
   assertBranchName(destinationBranch);
   const begin = performance.now();
-  const connection = await connectRemote(directory, request.uri, signal);
-  const moves = branchMoves(store, branch, AbortSignal.any([signal, closing]));
+  const follow = request.follow === true && request.dryRun !== true;
+  const link = await RemoteLink.open(request.uri, context);
+  const ended = AbortSignal.any([signal, closing]);
+  const moves = branchMoves(store, branch, ended);
+  const push = (next: PerformPushRequest) => (connection: Connection) =>
+    pushOnce(connection, { ...next, destinationBranch }, context);
   try {
-    let total = await pushOnce(connection, { ...request, destinationBranch }, context);
-    const follow = request.follow === true && request.dryRun !== true;
+    let total = await (follow ? link.patiently(push(request)) : link.run(push(request)));
+    // Only the first of many pushes may overrule what stands there.
+    const next = { ...request, force: undefined, expected: undefined };
     while (follow && (await moves.next())) {
-      // Only the first of many pushes may overrule what stands there.
-      const next = { ...request, destinationBranch, force: undefined, expected: undefined };
-      const outcome = await pushOnce(connection, next, context).catch((error) => {
-        // To be canceled is how following ends. What the other end has acknowledged of this push waits there for the next.
-        if (signal.aborted) return undefined;
+      const outcome = await link.patiently(push(next)).catch((error) => {
+        // To be ended is how following ends. What the other end has acknowledged of this push waits there for the next.
+        if (signal.aborted || error === ended.reason) return undefined;
         throw error;
       });
       if (outcome === undefined) break;
       total = addOutcome(total, outcome);
     }
-    if (signal.aborted) connection.destroy();
-    else await connection.close();
+    await link.close();
     return {
       branch,
       destinationBranch,
@@ -58,7 +61,7 @@ export async function performPush(
       dryRun: total.dryRun,
     };
   } catch (error) {
-    connection.destroy();
+    link.destroy();
     if (signal.aborted) throw error;
     throw explainRemote(error, request.uri, "sink");
   } finally {
