@@ -166,6 +166,7 @@ function refused(error: Error, { host, port }: StartingClient): NeonError {
       sqlstate: code,
       party: "connection",
       retryable: code.startsWith("57P") || code.startsWith("53"),
+      reported: true,
       cause: error,
       ...(detail && { detail }),
       ...(hint && { hint }),

@@ -14,7 +14,9 @@ export async function connectRemote(
 ): Promise<Connection> {
   const uri = await resolveDestination(directory, destination);
   const { connect } = await import("../pgwire/connect.js");
-  const connection = await connect({ uri, applicationName: "neon", signal });
+  const connection = await connect({ uri, applicationName: "neon", signal }).catch((error) => {
+    throw signal.aborted ? error : explainRemote(error, destination, "connection");
+  });
   if (connection.parameters.get("server_version")?.includes("(neon ")) return connection;
   await connection.close();
   throw new NeonError("connection_exception", "the server there is not a page server", {
@@ -43,6 +45,11 @@ const HINTS_THERE: Partial<Record<ErrorCode, string>> = {
   io_error: "The disk of that machine may be full or failing; its system's log may say which.",
 };
 
+const HINT_DAMAGED = "neon verify at that page server says what is damaged there.";
+
+/** What the operating system says of this machine, as it would of the other one. */
+const OURS: readonly ErrorCode[] = ["disk_full", "io_error"];
+
 /** What a session that broke off has left, by what the other page server was in it. */
 const HINTS_LOST: Partial<Record<Party, string>> = {
   sink: "What it has acknowledged is kept there: push again to send the rest.",
@@ -51,7 +58,7 @@ const HINTS_LOST: Partial<Record<Party, string>> = {
 
 /**
  * The error of a session with another page server, named by an origin or a URI, which was this one's `party`: whatever
- * was reported from there, and the loss of the connection, names it.
+ * was reported from there, and the loss of the connection, names it. What this machine has run out of is said to be ours.
  */
 export function explainRemote(thrown: unknown, destination: string, party: Party): NeonError {
   const error = NeonError.from(thrown);
@@ -61,10 +68,13 @@ export function explainRemote(thrown: unknown, destination: string, party: Party
     const text = `the page server at ${name} went away: ${message}`;
     return new NeonError(code, text, { hint: HINTS_LOST[party], retryable: true, party, cause: error });
   }
+  if (!error.reported && OURS.includes(code)) {
+    return new NeonError(code, `this page server: ${message}`, { detail, hint, party, cause: error });
+  }
   if (!error.reported) return error;
   return new NeonError(code, `the page server at ${name}: ${message}`, {
     detail,
-    hint: HINTS_THERE[code] ?? hint,
+    hint: HINTS_THERE[code] ?? hint ?? (code === "data_corrupted" ? HINT_DAMAGED : undefined),
     sqlstate,
     retryable,
     party,

@@ -1,3 +1,4 @@
+import { NeonError } from "../errors.js";
 import { checkPayload, parseFrame } from "../timeline/frame.js";
 import type { Sink } from "./party.js";
 
@@ -22,7 +23,7 @@ export class FrameIntake {
    */
   async take(message: Buffer, release: () => void): Promise<number> {
     const frame = parseFrame(message);
-    const checked = checkPayload(frame);
+    const checked = checkPayload(frame).catch(cameDamaged);
     checked.catch(() => undefined); // is thrown when its turn comes
     const before = this.#taken.at(-1);
     const append = async () => {
@@ -41,4 +42,11 @@ export class FrameIntake {
   async settle(): Promise<void> {
     await this.#taken.at(-1);
   }
+}
+
+/** Whoever reads of it, at whichever end, has to look at the one that sent the frame. */
+function cameDamaged(thrown: unknown): never {
+  const { code, message, party } = NeonError.from(thrown);
+  const hint = "neon verify at the page server that sent it says whether the branch is damaged there.";
+  throw new NeonError(code, message, { party, hint, cause: thrown });
 }

@@ -76,7 +76,10 @@ test.serial(
     const { listen, pid } = JSON.parse(started.stdout);
     const refused = await neon(here, "push", "main", `postgresql://${listen}/`, "--json");
     assertRefused(t, refused);
-    t.regex(JSON.parse(refused.stderr).error.message, /^the page server at \S+: /);
+    t.regex(
+      JSON.parse(refused.stderr).error.message,
+      /^the page server at \S+: (No space left|File size limit)/,
+    );
     t.regex(JSON.parse(refused.stderr).error.hint, /that machine/);
     t.true(await eventually(async () => (await segments(there)).length === 0));
     await assertHolds(t, there, []);
@@ -119,6 +122,18 @@ test.serial("a push that fills the receiver's disk loses nothing that was acknow
   const server = await startServer(there);
   const { frames } = await pushFromHere(t, here.store, branch, server.port);
   t.is(frames, branch.frames - acknowledged);
+});
+
+test.serial("a pull that fills the disk says that it is this page server's", async (t) => {
+  const [here, there] = [await temporaryRepository(t), await temporaryRepository(t)];
+  t.is((await neon(there, "import", "main", postgres.uri)).status, 0);
+  const { port } = await startServer(there);
+  const words = ["pull", "main", `postgresql://127.0.0.1:${port}/`, "--json"];
+  const refused = await limited(FULL.segments, here, ...words);
+  assertRefused(t, refused);
+  t.regex(JSON.parse(refused.stderr).error.message, /^this page server: (No space left|File size limit)/);
+  await assertHolds(t, here, []);
+  t.is((await neon(here, ...words)).status, 0);
 });
 
 test.serial("an export that fills the disk fails and leaves nothing", async (t) => {

@@ -1,7 +1,10 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import test from "ava";
 import { PageServerService, type Progress } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { Decision } from "../../gen/neon/pageserver/v1/session_pb.js";
+import type { NeonError } from "../../src/errors.js";
 import { call, callStream } from "../../src/server/call.js";
 import { temporaryServer } from "../support/temporary-server.js";
 
@@ -58,6 +61,24 @@ test("a page server can push to itself under another name", async (t) => {
     (await callStream(connection, commands.branchList, {})).map(({ name }) => name),
     ["copy", "main"],
   );
+  await connection.close();
+});
+
+test("a pull of a branch that is damaged there says where to look", async (t) => {
+  const [here, there] = [await temporaryServer(), await temporaryServer({ branches: ["main"] })];
+  t.teardown(here.remove);
+  t.teardown(there.remove);
+  const segments = join(there.directory, "store", "segments");
+  const [name = ""] = await readdir(segments);
+  const bytes = await readFile(join(segments, name));
+  bytes[bytes.length >> 1] ^= 1;
+  await writeFile(join(segments, name), bytes);
+  const connection = await here.connect();
+  const error = await t.throwsAsync<NeonError>(
+    call(connection, commands.performPull, { branch: "main", uri: there.uri }),
+  );
+  t.is(error?.sqlstate, "XX001");
+  t.regex(error?.hint ?? "", /^neon verify at the page server that sent it /);
   await connection.close();
 });
 

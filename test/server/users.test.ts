@@ -162,7 +162,7 @@ test("a branch is pushed to an origin whose URI has a user and a password, and t
 
   const wrong = there.uri.replace("//", "//bob:hunter3@");
   await t.throwsAsync(call(connection, performPush, { branch: "main", uri: wrong }), {
-    message: 'password authentication failed for user "bob"',
+    message: `the page server at ${there.uri.replace("//", "//bob@")}: password authentication failed for user "bob"`,
   });
   t.deepEqual((await callStream(connection, originList, {}))[0]?.uri, there.uri.replace("//", "//bob@"));
   for (const line of [...here.logged, ...there.logged]) t.false(/hunter|SCRAM/.test(line), line);

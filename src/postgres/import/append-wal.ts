@@ -200,10 +200,10 @@ async function forgetSlot({ uri, slot }: AppendOptions): Promise<boolean> {
 /** The error, with what stays on the server that it is about. */
 function withSlot(error: NeonError, slot: string | undefined): NeonError {
   if (slot === undefined) return error;
-  const { code, message, hint, detail, party, retryable, sqlstate, cause } = error;
+  const { code, message, hint, detail, party, retryable, reported, sqlstate, cause } = error;
   const stays = `The replication slot ${slot} stays there and keeps WAL; to drop it: SELECT pg_drop_replication_slot('${slot}').`;
   const hints = hint === undefined ? stays : `${hint} ${stays}`;
-  return new NeonError(code, message, { hint: hints, detail, party, retryable, sqlstate, cause });
+  return new NeonError(code, message, { hint: hints, detail, party, retryable, reported, sqlstate, cause });
 }
 
 /** The connection was lost, the server goes down or comes up, lags behind, or has not noticed that the last one is gone. */

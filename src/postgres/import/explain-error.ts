@@ -1,4 +1,5 @@
 import { type ErrorCode, NeonError } from "../../errors.js";
+import { parseUri } from "../../pgwire/connection-uri.js";
 
 interface Explanation {
   /** The server's SQLSTATE, and what its message holds besides. */
@@ -140,12 +141,31 @@ export function explainError(thrown: unknown, kept = NOTHING_KEPT): NeonError {
 
 const GONE = "The server is gone, or something between cut the connection; its log says more.";
 
+/**
+ * The error, with the Postgres named that reported it or that the connection was lost to. The URI's user and password are
+ * left out.
+ */
+export function namePostgres(thrown: unknown, uri: string): NeonError {
+  const error = NeonError.from(thrown);
+  const { code, message, hint, detail, party, retryable, sqlstate, cause } = error;
+  if (!error.reported && code !== "connection_failure" && code !== "admin_shutdown") return error;
+  const text = `the Postgres at ${postgresAddress(uri)}: ${message}`;
+  return new NeonError(code, text, { hint, detail, party, retryable, sqlstate, cause });
+}
+
+function postgresAddress(uri: string): string {
+  const { url } = parseUri(uri);
+  const host = url.searchParams.get("host") || decodeURIComponent(url.hostname) || "localhost";
+  return `${host}:${url.searchParams.get("port") || url.port || "5432"}`;
+}
+
 function withHint(error: NeonError, code: ErrorCode, hint: string): NeonError {
   return new NeonError(code, error.message, {
     hint,
     sqlstate: error.sqlstate,
     party: "source",
     retryable: error.retryable,
+    reported: error.reported,
     cause: error.cause ?? error,
     ...(error.detail !== undefined && { detail: error.detail }),
   });

@@ -1,5 +1,6 @@
 import type { Lsn } from "../../lsn.js";
 import { type AppendOptions, appendWal } from "./append-wal.js";
+import { namePostgres } from "./explain-error.js";
 import { withFollowSlot } from "./follow-slot.js";
 import { type ImportResult, importCluster } from "./import-cluster.js";
 
@@ -11,8 +12,19 @@ export interface ImportBranchResult extends ImportResult {
   readonly slot?: string | undefined;
 }
 
-/** Makes a branch of a running Postgres, or appends to one that exists what that has written since; see both. */
+/**
+ * Makes a branch of a running Postgres, or appends to one that exists what that has written since; see both. Errors that
+ * came from that Postgres name it.
+ */
 export async function importBranch(options: AppendOptions): Promise<ImportBranchResult> {
+  try {
+    return await importOrAppend(options);
+  } catch (error) {
+    throw options.signal?.aborted ? error : namePostgres(error, options.uri);
+  }
+}
+
+async function importOrAppend(options: AppendOptions): Promise<ImportBranchResult> {
   const existing = options.store.getBranch(options.branch);
   if (existing !== undefined) return { ...(await appendWal(options)), startLsn: existing.head.lsn };
   if (!options.follow) return { ...(await importCluster(options)), startLsn: undefined };

@@ -7,7 +7,7 @@ import {
 import { toHeadMessage } from "../../sync/head-message.js";
 import { callStream } from "../call.js";
 import type { Context } from "../context.js";
-import { connectRemote } from "../remote.js";
+import { connectRemote, explainRemote } from "../remote.js";
 
 type Row = MessageInitShape<typeof BranchListResponseSchema>;
 
@@ -30,6 +30,8 @@ async function* listRemote(uri: string, { directory, signal }: Context): AsyncGe
   const connection = await connectRemote(directory, uri, signal);
   try {
     yield* await callStream(connection, PageServerService.method.branchList, {}, { signal });
+  } catch (error) {
+    throw signal.aborted ? error : explainRemote(error, uri, "connection");
   } finally {
     await connection.close();
   }
