@@ -4,6 +4,7 @@ import { requireCommand } from "./command/commands.js";
 import { formatRedactedCommand } from "./command/format-command.js";
 import { parseStatement } from "./command/grammar.js";
 import { parseRequest } from "./command/request.js";
+import { logDone } from "./command-log.js";
 import { maskPasswords } from "./connection-uri.js";
 import type { ServerContext } from "./context.js";
 import { dispatch } from "./dispatch.js";
@@ -31,9 +32,9 @@ export async function answerQuery(
     const request = parseRequest(method, statement.words);
     // A URI may stand in the place of another argument, which no schema marks as secret.
     facts.command = maskPasswords(formatRedactedCommand(method, request));
-    await dispatch(server, method, request, reply, signal);
+    await dispatch(server, method, request, reply, signal, facts);
     facts.milliseconds = Math.round(performance.now() - begin);
-    server.log.info(facts, "command done");
+    logDone(server.log, connection, facts);
   } catch (thrown) {
     const error = withoutSecrets(signal.aborted ? NeonError.from(signal.reason) : NeonError.from(thrown));
     logFailure(server, facts, error, thrown);

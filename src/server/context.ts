@@ -26,6 +26,8 @@ export interface ServerContext {
 export interface Context extends ServerContext {
   /** Aborts when the client cancels or is gone, or the page server ends. Its reason is a NeonError. */
   readonly signal: AbortSignal;
+  /** What the log is to say of the command besides its text. */
+  readonly facts: Record<string, unknown>;
   /** Tells the client something that is no error. */
   notice(text: string): void;
   /** Tells the client how far the command has come, if its request asks for that. */

@@ -8,13 +8,14 @@ import type { StreamingHandler, UnaryHandler } from "./handler.js";
 import { HANDLERS } from "./handlers.js";
 import { progressNotices } from "./progress-notices.js";
 
-/** Runs the handler of a method and writes its answer. Throws what the handler throws. */
+/** Runs the handler of a method and writes its answer; it may add `facts` for the log. Throws what the handler throws. */
 export async function dispatch(
   server: ServerContext,
   method: DescMethod,
   request: Message,
   reply: Reply,
   signal: AbortSignal,
+  facts: Record<string, unknown>,
 ): Promise<void> {
   // The table's mapped type ties each handler to its method; here the method is known only at run time.
   const handler = HANDLERS[method.localName as keyof typeof HANDLERS] as unknown;
@@ -23,7 +24,7 @@ export async function dispatch(
     // After an abort there may be nobody left to tell.
     if (!signal.aborted) reply.notice({ severity: "NOTICE", code: "00000", message });
   };
-  const context: Context = { ...server, signal, progress, notice };
+  const context: Context = { ...server, signal, progress, notice, facts };
   if (isCopyBoth(method)) {
     await (handler as DynamicCopyBothHandler)(request, context, () => reply.copyBoth());
     reply.commandComplete("COPY");

@@ -18,6 +18,10 @@ async function fillStates(store: Store): Promise<void> {
   }
 }
 
+function isBranchPush({ command }: { command?: string }): boolean {
+  return command?.startsWith("branch_push ") === true;
+}
+
 /** A page server that has the states, two that have none yet, and what the tests do with them. */
 async function stage(t: ExecutionContext) {
   const feeder = await temporaryServer({ fill: fillStates });
@@ -61,6 +65,13 @@ test("a push that follows brings each move of its branch to the destination, and
   t.is(pushed.decision, Decision.CREATE);
   t.is(pushed.frames, 6n + 3n * BigInt(STATES - 1));
   t.false(there.logged.some((line) => line.includes("command failed")));
+  const about = () => there.logged.map((line) => JSON.parse(line)).filter(isBranchPush);
+  for (let i = 0; i < 500 && about().length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  const [once, rest, ...more] = about();
+  t.like(once, { text: "command done", decision: "CREATE", frames: 6 });
+  t.like(rest, { text: "command repeated", frames: 3 * (STATES - 1) });
+  t.true(rest.times >= STATES - 1);
+  t.deepEqual(more, []);
 });
 
 test("a push that follows from a branch that was up to date says what it has pushed since", async (t) => {

@@ -53,6 +53,7 @@ export async function appendWal(options: AppendOptions, proved = false): Promise
   // Who made the branch just now has made the slot too.
   const slot = proved ? options.slot : undefined;
   const state: State = { growth, startLsn: growth.branch.head.lsn, sourceBytes: 0, proved, slot };
+  let lostAt: Lsn | undefined;
   while (!signal?.aborted) {
     try {
       await appendOnce(options, state);
@@ -61,10 +62,12 @@ export async function appendWal(options: AppendOptions, proved = false): Promise
       if (signal?.aborted) break;
       const error = explain(thrown, growth.branch);
       if (!follow || !state.proved || !canReconnect(error)) throw withSlot(error, state.slot);
-      options.log?.info(
-        { branch: options.branch, reason: error.message },
-        "import: trying to reach the server again",
-      );
+      const at = growth.branch.head.lsn;
+      if (at !== lostAt) {
+        const reason = error.message;
+        options.log?.info({ branch: options.branch, reason }, "import: trying to reach the server again");
+      }
+      lostAt = at;
       options.onProgress?.({ phase: `${options.branch}: waiting for the server`, bytes: growth.bytes });
       await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
     }

@@ -7,7 +7,7 @@ import { assertTimelineId } from "../timeline-id.js";
 /** branch_pull: sends a branch to the client. */
 export async function branchPull(
   { branch: name, timelineId }: BranchPullRequest,
-  { store, signal, log }: Context,
+  { store, signal, facts }: Context,
   open: () => CopyBoth,
 ): Promise<void> {
   assertTimelineId(timelineId);
@@ -21,5 +21,5 @@ export async function branchPull(
     source: branchSource(store, branch),
     signal,
   });
-  log.info({ branch: name, decision: Decision[decision], frames, bytes }, "branch sent");
+  Object.assign(facts, { decision: Decision[decision], frames, bytes });
 }

@@ -7,7 +7,7 @@ import { assertTimelineId } from "../timeline-id.js";
 /** branch_push: receives a branch from the client. */
 export async function branchPush(
   { branch, timelineId, force, expected }: BranchPushRequest,
-  { store, claims, signal, log }: Context,
+  { store, claims, signal, facts }: Context,
   open: () => CopyBoth,
 ): Promise<void> {
   if (store.getBranch(branch) === undefined) claims.assertFree(branch);
@@ -21,5 +21,5 @@ export async function branchPush(
     sink: branchSink(store, branch, { force, expected }),
     signal,
   });
-  log.info({ branch, decision: Decision[decision], frames, bytes }, "branch received");
+  Object.assign(facts, { decision: Decision[decision], frames, bytes });
 }

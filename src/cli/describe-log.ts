@@ -1,0 +1,31 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { BranchLogResponse } from "../../gen/neon/pageserver/v1/service_pb.js";
+import { formatLsn } from "../lsn.js";
+import { formatBytes, formatCount, formatTable } from "./format.js";
+
+/** A table of the first `limit` spans of a branch's history, and how many it leaves out. */
+export function describeLog(spans: readonly BranchLogResponse[], limit: number): string {
+  const table = formatTable(
+    ["WHAT", "FROM", "TO", "FRAMES", "SIZE", "COMMITS", "FIRST COMMIT", "LAST COMMIT"],
+    spans
+      .slice(0, limit)
+      .map((span) => [
+        span.kind,
+        formatLsn(span.startLsn),
+        formatLsn(span.endLsn),
+        String(span.frames),
+        formatBytes(span.bytes),
+        String(span.commits),
+        formatTime(span.firstCommitAt),
+        formatTime(span.lastCommitAt),
+      ]),
+  );
+  const left = spans.length - limit;
+  return left > 0
+    ? `${table}\n(${formatCount(left, "older line")} left out; -n ${spans.length} shows all)`
+    : table;
+}
+
+function formatTime(time: BranchLogResponse["firstCommitAt"]): string {
+  return time === undefined ? "-" : timestampDate(time).toISOString();
+}
