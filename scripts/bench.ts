@@ -26,6 +26,11 @@ if (!(megabytes >= 1 && rounds >= 1))
 
 const MEMORY_LIMIT_MB = 250;
 const MAJOR = 15; // Debian 12's pg_basebackup speaks to it
+// As the goals have them at the default size, and smaller with it.
+const sizes = {
+  fullFrames: Math.min(2000, Math.ceil(megabytes * 1.5)),
+  partedFrames: Math.min(100_000, megabytes * 100),
+};
 const note = values.json ? () => {} : console.log;
 const peers = installedPeers();
 const seconds = new Map<string, number[]>();
@@ -62,7 +67,7 @@ async function bench(): Promise<void> {
   const [localPeak, remotePeak] = ends.map((end) => end());
   peaks.local = (localPeak ?? Number.NaN) / 1e6;
   peaks.remote = (remotePeak ?? Number.NaN) / 1e6;
-  const cases = [...results(), ...(await runSyncCases(home.path, note))];
+  const cases = [...results(), ...(await runSyncCases(home.path, sizes, note))];
   if (values.json) for (const line of cases) console.log(JSON.stringify(line));
   else console.log(`\n${formatTable(cases)}`);
 }

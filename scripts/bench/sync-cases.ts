@@ -17,27 +17,35 @@ import { runProgram } from "./run-program.js";
 const SMALL_FRAME_BYTES = 64 * 1024;
 /** Frames of the smaller one of them; the larger one has ten times as many. */
 const FRAMES = 800;
-/** Frames of the branch that is pushed in full, of the size that imports make: 1 GB, beside which starts are short. */
-const FULL_FRAMES = 2000;
-/** Frames behind the frame where two branches part, and as many before it. */
-const PARTED_FRAMES = 100_000;
 const ROUNDS = 5;
+
+/** How large the branches are. */
+export interface SyncSizes {
+  /** Frames of the branch that is pushed in full, of the size that imports make: half a MB each. */
+  readonly fullFrames: number;
+  /** Frames behind the frame where two branches part, and as many before it. */
+  readonly partedFrames: number;
+}
 
 /**
  * Measures what a sync session costs besides the bytes: a fast-forward on a branch and on one ten times larger, bytes on
  * the wire, a push that has nothing to do, and a full push beside a raw copy of the same bytes.
  */
-export async function runSyncCases(home: string, note: (text: string) => void): Promise<BenchCase[]> {
+export async function runSyncCases(
+  home: string,
+  sizes: SyncSizes,
+  note: (text: string) => void,
+): Promise<BenchCase[]> {
   const [here, there] = [join(home, "sync-here"), join(home, "sync-there")];
   note("filling two branches, one ten times as large");
   for (const directory of [here, there]) await initRepository(directory);
-  await fillBranches(here);
-  await fillParted(here, there);
+  await fillBranches(here, sizes.fullFrames);
+  await fillParted(sizes.partedFrames, here, there);
   const local = await startPageServer(here);
   const remote = await startPageServer(there);
   const proxy = await startCountingProxy(Number(new URL(remote.uri).port));
   try {
-    return await measureAll(local, remote, proxy, home, note);
+    return await measureAll(local, remote, proxy, home, sizes, note);
   } finally {
     proxy.close();
     await local.stop();
@@ -50,6 +58,7 @@ async function measureAll(
   remote: PageServerProcess,
   proxy: CountingProxy,
   home: string,
+  { partedFrames }: SyncSizes,
   note: (text: string) => void,
 ): Promise<BenchCase[]> {
   const times = new Map<string, number[]>();
@@ -94,13 +103,13 @@ async function measureAll(
     ),
     atMost("bytes on the wire vs the frames' own", "MB", wire, pushed.bytes / 1e6, 1.02),
     atMost("up-to-date push beyond neon --version", "s", middle("up to date") - middle("version"), 0.2, 1),
-    atMost(`divergence ${PARTED_FRAMES} frames back, connecting included`, "round trips", roundTrips, 8, 1),
+    atMost(`divergence ${partedFrames} frames back, connecting included`, "round trips", roundTrips, 8, 1),
     atMost("full push vs raw copy with fsync", "s", middle("full push"), middle("raw copy"), 1.25),
   ];
 }
 
 /** Makes small-0 to small-5 and large-0 to large-5, each one frame longer than the one before. */
-async function fillBranches(directory: string): Promise<void> {
+async function fillBranches(directory: string, fullFrames: number): Promise<void> {
   const store = await Store.open(join(directory, ".neon", "store"));
   for (const [size, frames] of [
     ["small", FRAMES],
@@ -114,16 +123,16 @@ async function fillBranches(directory: string): Promise<void> {
       branch = await store.advanceBranch(fork.name, fork.head, writer);
     }
   }
-  await makeBranch(store, "full", FULL_FRAMES, FRAME_CONTENT_BYTES);
+  await makeBranch(store, "full", fullFrames, FRAME_CONTENT_BYTES);
   await store.close();
 }
 
 /** Makes a branch at each of two repositories; they part in the middle. */
-async function fillParted(...directories: string[]): Promise<void> {
-  const common = makeTinyFrames(PARTED_FRAMES);
+async function fillParted(frames: number, ...directories: string[]): Promise<void> {
+  const common = makeTinyFrames(frames);
   for (const directory of directories) {
     const store = await Store.open(join(directory, ".neon", "store"));
-    await storeFrames(store, "parted", [...common, ...makeTinyFrames(PARTED_FRAMES, common.at(-1))]);
+    await storeFrames(store, "parted", [...common, ...makeTinyFrames(frames, common.at(-1))]);
     await store.close();
   }
 }
