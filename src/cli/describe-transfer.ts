@@ -6,26 +6,47 @@ import { formatBytes, formatCount, formatHead, formatTransfer } from "./format.j
 export interface Transfer {
   readonly decision: Decision;
   readonly head?: Head | undefined;
+  readonly oldHead?: Head | undefined;
   readonly frames: bigint;
   readonly bytes: bigint;
   readonly seconds: number;
   readonly startLsn: bigint;
+  readonly endLsn: bigint;
   readonly recoveryBranch?: string | undefined;
   readonly dryRun: boolean;
 }
 
-/** One line of outcome: `Pushed main to other at cloud`, where it stands now, what moved, how fast. */
+/**
+ * One line of outcome, in git's words: `Pushed main to other at cloud, 0/3000000..0/6000148: ` and what moved, how fast.
+ * Three dots and `(forced update)` where the branch has left what it pointed to.
+ */
 export function describeTransfer(transfer: Transfer, what: string, target: string): string {
-  const { decision, frames, bytes, seconds, startLsn, recoveryBranch, dryRun } = transfer;
-  if (decision === Decision.UP_TO_DATE) return `Up to date: ${target} is at ${formatHead(transfer.head)} too`;
-  const kind = Decision[decision].toLowerCase().replace("_", "-");
-  if (dryRun) {
-    return `Would have ${what}: ${kind}, ${formatCount(frames, "frame")} of ${formatBytes(bytes)} from ${formatLsn(startLsn)} on`;
+  if (transfer.decision === Decision.UP_TO_DATE) {
+    return `Up to date: ${target} is at ${formatHead(transfer.head)} too`;
   }
-  const kept = recoveryBranch ? `; what it pointed to is kept as ${recoveryBranch}` : "";
-  const moved = formatTransfer(bytes, seconds);
-  const head = formatHead(transfer.head);
-  return `${capital(what)}, now at ${head} (${kind}): ${formatCount(frames, "frame")}, ${moved}${kept}`;
+  const done = transfer.dryRun ? `Would have ${what}` : capital(what);
+  return `${done}, ${describeUpdate(transfer)}: ${describeFrames(transfer)}${describeKept(transfer)}`;
+}
+
+function describeUpdate({ decision, oldHead, endLsn }: Transfer): string {
+  const end = formatLsn(endLsn);
+  if (oldHead === undefined) return `new branch at ${end}`;
+  if (decision === Decision.FAST_FORWARD) return `${formatHead(oldHead)}..${end}`;
+  return `${formatHead(oldHead)}...${end} (forced update)`;
+}
+
+function describeFrames({ frames, bytes, seconds, startLsn, endLsn, dryRun }: Transfer): string {
+  if (frames === 0n) return "no frames, all of them are there";
+  if (!dryRun) return `${formatCount(frames, "frame")}, ${formatTransfer(bytes, seconds)}`;
+  const range = `${formatLsn(startLsn)} to ${formatLsn(endLsn)}`;
+  return `${formatCount(frames, "frame")}, ${formatBytes(bytes)}, ${range}`;
+}
+
+function describeKept({ recoveryBranch, dryRun }: Transfer): string {
+  if (!recoveryBranch) return "";
+  return dryRun
+    ? `; what it points to would be kept as ${recoveryBranch}`
+    : `; what it pointed to is kept as ${recoveryBranch}`;
 }
 
 function capital(text: string): string {

@@ -10,8 +10,21 @@ export type Result =
 /** Prints a command's result on stdout: `text` for people, or `result` as one line of JSON. */
 export async function print(args: GlobalArguments, result: Result, text: string): Promise<void> {
   if (!args.json) return writeTo(process.stdout, text === "" ? "" : `${text}\n`);
-  const { resultJson } = await import("./result-json.js");
-  return writeTo(process.stdout, `${JSON.stringify(resultJson(result))}\n`);
+  return writeTo(process.stdout, `${JSON.stringify(await resultJson(result))}\n`);
+}
+
+async function resultJson(result: Result) {
+  if (!isMessages(result) && !isMessage(result)) return result;
+  const { messageJson } = await import("../server/command/message-json.js");
+  return isMessages(result) ? result.map(messageJson) : messageJson(result);
+}
+
+function isMessages(result: Result): result is readonly Message[] {
+  return Array.isArray(result);
+}
+
+function isMessage(result: Exclude<Result, readonly Message[]>): result is Message {
+  return "$typeName" in result;
 }
 
 /** Resolves when the text is written, or when there is nobody who reads it. */

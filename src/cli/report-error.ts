@@ -5,8 +5,8 @@ import { writeTo } from "./print.js";
 import { UsageError } from "./usage-error.js";
 
 /**
- * Writes an error to stderr: `neon: message`, `detail: …`, `hint: …`, or as one line of JSON. Stack traces are for
- * NEON_DEBUG=1 only.
+ * Writes an error to stderr: `neon: message`, `detail: …`, `hint: …`, or as one line of JSON. A detail that is data is
+ * an object there, and left out for people: message and hint say it in words. Stack traces are for NEON_DEBUG=1 only.
  */
 export async function reportError(thrown: unknown, json: boolean): Promise<void> {
   const error = NeonError.from(thrown);
@@ -17,9 +17,14 @@ export async function reportError(thrown: unknown, json: boolean): Promise<void>
     unexpected ? "This is a fault of neon. NEON_DEBUG=1 shows where it happened." : error.hint,
   );
   const { code, sqlstate, party, retryable } = error;
-  const lines = [`neon: ${message}`, detail && `detail: ${detail}`, hint && `hint: ${hint}`];
+  const data = parseData(detail);
+  const lines = [
+    `neon: ${message}`,
+    detail && data === undefined ? `detail: ${detail}` : undefined,
+    hint && `hint: ${hint}`,
+  ];
   const text = json
-    ? JSON.stringify({ error: { code, sqlstate, message, detail, hint, party, retryable } })
+    ? JSON.stringify({ error: { code, sqlstate, message, detail: data ?? detail, hint, party, retryable } })
     : lines.filter((line) => line !== undefined).join("\n");
   await writeTo(process.stderr, `${text}\n`);
   if (process.env.NEON_DEBUG === "1") await writeTo(process.stderr, maskPasswords(stacks(thrown)));
@@ -29,6 +34,16 @@ export async function reportError(thrown: unknown, json: boolean): Promise<void>
 export function exitStatus(thrown: unknown): number {
   if (interruptedBy() !== undefined) return 130;
   return thrown instanceof UsageError ? 2 : 1;
+}
+
+/** The JSON object that a detail is; undefined if it is prose. */
+function parseData(detail: string | undefined): object | undefined {
+  if (!detail?.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(detail);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Our own messages hold no password; one that quotes the command line may. */

@@ -48,6 +48,7 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       const forced = force && !FREE.includes(answer.decision);
       answer.accepted = forced || (FREE.includes(answer.decision) && answer.decision !== Decision.UP_TO_DATE);
       answer.dryRun = options.dryRun === true;
+      if (forced && branch !== undefined) answer.recoveryBranch = store.recoveryName(name, branch.head);
       plan = { branch, forced, have };
       return answer;
     },

@@ -24,7 +24,7 @@ export interface Outcome {
   readonly bytes: number;
   /** Where these frames begin. */
   readonly startLsn: Lsn;
-  /** The branch that keeps what a forced one pointed to. */
+  /** The branch that keeps what a forced one pointed to, or would. */
   readonly recoveryBranch: string | undefined;
   /** What the two branches are to each other. */
   readonly divergence: Divergence;

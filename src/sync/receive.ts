@@ -53,7 +53,7 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
     if (plan.dryRun) {
       await session.end();
       await sink.abort();
-      return outcome(answer, plan, offered, undefined);
+      return outcome(answer, plan, offered, answer.recoveryBranch || undefined);
     }
     await takeFrames(session, options, offered, Number(plan.bytes));
     const recoveryBranch = await sink.commit(offered);

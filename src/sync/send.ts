@@ -46,7 +46,7 @@ export async function send(options: SendOptions): Promise<Outcome> {
     }
     const plan = await makePlan(answer, options);
     await session.send({ case: "plan", value: plan });
-    let recoveryBranch: string | undefined;
+    let recoveryBranch = answer.recoveryBranch || undefined;
     if (!plan.dryRun) {
       const window = new SendWindow(Number(hello.windowBytes), Number(plan.bytes), options.onProgress);
       recoveryBranch = await transfer(session, options, firstSeqAfter(answer), window);

@@ -73,11 +73,19 @@ export function headOfRef(ref: BranchRef): Head {
 }
 
 function keepUnderOtherName(refs: Refs, name: string, current: BranchRef): string {
-  const stem = `${name}-before-${hex(current.digest).slice(0, 8)}`;
-  let recovery = stem;
-  for (let i = 2; refs.branch.get(recovery) !== undefined; i++) recovery = `${stem}-${i}`;
-  refs.branch.put(recovery, current);
+  const recovery = recoveryName(refs, name, headOfRef(current));
+  if (refs.branch.get(recovery) === undefined) refs.branch.put(recovery, current);
   return recovery;
+}
+
+/** The name that keeps what a forced branch points to: one that is free, or that stands at the very same head already. */
+export function recoveryName(refs: Refs, name: string, head: Head): string {
+  const stem = `${name}-before-${hex(head.digest).slice(0, 8)}`;
+  for (let i = 1; ; i++) {
+    const recovery = i === 1 ? stem : `${stem}-${i}`;
+    const taken = refs.branch.get(recovery);
+    if (taken === undefined || sameHead(headOfRef(taken), head)) return recovery;
+  }
 }
 
 /** Gives the frames their timeline, whose id it returns. A branch that just grows keeps its own. */

@@ -14,7 +14,7 @@ import { FrameAppender } from "./frame-appender.js";
 import { collectGarbage, type Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
 import { mergeSegments } from "./merge-segments.js";
-import { type Move, moveBranch } from "./move-branch.js";
+import { type Move, moveBranch, recoveryName } from "./move-branch.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
 import type { Shelf } from "./seal-segment.js";
@@ -142,6 +142,11 @@ export class Store {
     this.#tellWatchers(move.name);
     this.#mergeLater(move.name);
     return recovery;
+  }
+
+  /** The name under which what a branch points to is kept when the branch is forced away from there. */
+  recoveryName(name: string, head: Head): string {
+    return recoveryName(this.#refs, name, head);
   }
 
   /** Creates a branch at a frame and LSN of another one's history. Copies nothing. Throws 42710 if the name is taken. */

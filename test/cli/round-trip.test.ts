@@ -46,7 +46,7 @@ test("import, show, push and export say in one line what moved, and the same as 
   t.is(pushed.status, 0, pushed.stderr);
   t.regex(
     pushed.stdout,
-    /^Pushed main to main at cloud, now at 0\/[0-9A-F]+ \(create\): \d+ frames, [\d.]+ MB in [\d.]+ s /,
+    /^Pushed main to main at cloud, new branch at 0\/[0-9A-F]+: \d+ frames, [\d.]+ MB in [\d.]+ s /,
   );
   t.regex(
     (await neon(here, "push", "main", "cloud")).stdout,

@@ -124,7 +124,12 @@ for (const way of ["push", "pull"] as const) {
       t.is(outcome.divergence.common?.lsn, common);
       const error = t.throws<NeonError>(() => assertAccepted(outcome, "main", way), { message: text });
       t.is(error?.sqlstate, "55000");
-      t.deepEqual(JSON.parse(error?.detail ?? "").decision, `DECISION_${Decision[decision]}`);
+      t.like(JSON.parse(error?.detail ?? ""), {
+        decision: Decision[decision].toLowerCase(),
+        common: common === undefined ? null : { lsn: formatLsn(common) },
+        source: { digest: branch.head.digest.toString("hex") },
+        destination: { lsn: formatLsn(before.head.lsn) },
+      });
       t.deepEqual(there.requireBranch("main"), before);
     }
   });
@@ -170,6 +175,27 @@ for (const way of ["push", "pull"] as const) {
       t.deepEqual(there.requireBranch(outcome.recoveryBranch ?? "").head, before.head);
       t.deepEqual(await digests(there, there.requireBranch("main")), await digests(here, branch));
     }
+  });
+
+  test(`${way}: forced back and forth, a branch leaves no second recovery branch at one head`, async (t) => {
+    const servers = await twoServers(t);
+    const [here, there] = [servers.here.store, servers.there.store];
+    const one = await makeBranch(servers.here, "one", { frames: 3, frameBytes: 1000 });
+    const two = await makeBranch(servers.here, "two", { frames: 4, frameBytes: 1000 });
+    await run(t, servers, way, branchSource(here, one), branchSink(there, "main"));
+    const kept: (string | undefined)[] = [];
+    for (const branch of [two, one, two, one]) {
+      const planned = branchSink(there, "main", { force: true, dryRun: true });
+      const { recoveryBranch } = await run(t, servers, way, branchSource(here, branch), planned);
+      const before = there.requireBranch("main").head;
+      const sink = branchSink(there, "main", { force: true });
+      const outcome = await run(t, servers, way, branchSource(here, branch), sink);
+      t.is(outcome.recoveryBranch, recoveryBranch, "a dry run names another one");
+      t.deepEqual(there.requireBranch(recoveryBranch ?? "").head, before);
+      kept.push(recoveryBranch);
+    }
+    t.is(new Set(kept).size, 2);
+    t.is(there.listBranches().length, 3);
   });
 
   test(`${way}: --force-with-lease moves the branch only from where it is expected`, async (t) => {

@@ -4,13 +4,12 @@ import {
   type PerformPullRequest,
   type PerformPullResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
-import { toHeadMessage } from "../../sync/head-message.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
 import { connectRemote, explainRemote, openCopyBoth } from "../remote.js";
 import { progressMessage } from "./progress-message.js";
-import { secondsSince } from "./seconds-since.js";
+import { transferMessage } from "./transfer-message.js";
 
 /** perform_pull: connects to another page server and fetches a branch from it with branch_pull. */
 export async function performPull(
@@ -45,14 +44,7 @@ export async function performPull(
     return {
       branch,
       sourceBranch,
-      decision: outcome.decision,
-      head: outcome.head && toHeadMessage(outcome.head),
-      frames: BigInt(outcome.frames),
-      bytes: BigInt(outcome.bytes),
-      seconds: secondsSince(begin),
-      startLsn: outcome.startLsn,
-      recoveryBranch: outcome.recoveryBranch,
-      dryRun: outcome.dryRun,
+      ...transferMessage(outcome, request.dryRun, begin),
     };
   } catch (error) {
     connection.destroy();

@@ -7,7 +7,6 @@ import {
 import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
 import { formatLsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
-import { toHeadMessage } from "../../sync/head-message.js";
 import type { Outcome } from "../../sync/outcome.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
@@ -16,7 +15,7 @@ import { explainRemote, openCopyBoth } from "../remote.js";
 import { RemoteLink } from "../remote-link.js";
 import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
-import { secondsSince } from "./seconds-since.js";
+import { transferMessage } from "./transfer-message.js";
 
 /** perform_push: connects to another page server and sends it a branch with branch_push; with `follow`, again and again. */
 export async function performPush(
@@ -51,14 +50,7 @@ export async function performPush(
     return {
       branch,
       destinationBranch,
-      decision: total.decision,
-      head: total.head && toHeadMessage(total.head),
-      frames: BigInt(total.frames),
-      bytes: BigInt(total.bytes),
-      seconds: secondsSince(begin),
-      startLsn: total.startLsn,
-      recoveryBranch: total.recoveryBranch,
-      dryRun: total.dryRun,
+      ...transferMessage(total, request.dryRun, begin),
     };
   } catch (error) {
     link.destroy();

@@ -111,11 +111,18 @@ function expect(source: History, to: Place, name: string, { mode }: Transfer): E
   };
 }
 
-function recoveryName(to: Place, name: string, { frames }: History): string {
-  const stem = `${name}-before-${frames[frames.length - 1].digest.slice(0, 8)}`;
+function recoveryName(to: Place, name: string, before: History): string {
+  const stem = `${name}-before-${before.frames.at(-1)?.digest.slice(0, 8)}`;
   let recovery = stem;
-  for (let i = 2; to.branches.has(recovery); i++) recovery = `${stem}-${i}`;
+  for (let i = 2; to.branches.has(recovery); i++) {
+    if (sameHead(to.branches.get(recovery) as History, before)) break;
+    recovery = `${stem}-${i}`;
+  }
   return recovery;
+}
+
+function sameHead(one: History, other: History): boolean {
+  return one.frames.at(-1)?.digest === other.frames.at(-1)?.digest && endLsn(one) === endLsn(other);
 }
 
 function move(to: Place, name: string, source: History, { recovery }: Expectation): void {
@@ -183,7 +190,7 @@ function assertOutcome(
   assertEqual("decision", Decision[outcome.decision], Decision[decision]);
   assertEqual("accepted", outcome.accepted, accepted);
   assertEqual("dry run", outcome.accepted && outcome.dryRun, accepted && dryRun);
-  assertEqual("recovery branch", outcome.recoveryBranch, dryRun ? undefined : recovery);
+  assertEqual("recovery branch", outcome.recoveryBranch, recovery);
   if (decision !== Decision.UP_TO_DATE && decision !== Decision.CREATE) {
     assertEqual("common LSN", outcome.divergence.common?.lsn, commonLsn);
   }

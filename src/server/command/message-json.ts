@@ -6,10 +6,9 @@ import {
   TimestampSchema,
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
-import { file_neon_pageserver_v1_service } from "../../gen/neon/pageserver/v1/service_pb.js";
-import { file_neon_pageserver_v1_session } from "../../gen/neon/pageserver/v1/session_pb.js";
-import { type ScalarFieldValue, textType } from "../server/command/text-type.js";
-import type { Result } from "./print.js";
+import { file_neon_pageserver_v1_service } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { file_neon_pageserver_v1_session } from "../../../gen/neon/pageserver/v1/session_pb.js";
+import { type ScalarFieldValue, textType } from "./text-type.js";
 
 /** A JSON value. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -21,20 +20,11 @@ const registry = createRegistry(
 );
 
 /**
- * A result in JSON: the field names of the schema, every field present (unset is null), and values in the text forms of
+ * A message of the schema in JSON: the field names of the schema, every field present (unset is null), and values in the text forms of
  * the commands: LSN `X/X`, bytes hex, enum values in lower case without prefix. 64-bit integers are numbers as long as
  * JavaScript's are exact, text beyond.
  */
-export function resultJson(result: Result): Json {
-  if (Array.isArray(result)) return result.map(messageJson);
-  return isMessage(result) ? messageJson(result) : (result as { [key: string]: Json });
-}
-
-function isMessage(result: object): result is Message {
-  return "$typeName" in result;
-}
-
-function messageJson(message: Message): Json {
+export function messageJson(message: Message): Json {
   const schema = registry.getMessage(message.$typeName);
   if (schema === undefined) throw new Error(`${message.$typeName} is not in the schema`);
   return reflectedJson(reflect(schema, message));
