@@ -6,7 +6,7 @@ import { formatBytes, formatCount, formatTable } from "./format.js";
 /** A table of the first `limit` spans of a branch's history, and how many it leaves out. */
 export function describeLog(spans: readonly BranchLogResponse[], limit: number): string {
   const table = formatTable(
-    ["WHAT", "FROM", "TO", "FRAMES", "SIZE", "COMMITS", "FIRST COMMIT", "LAST COMMIT"],
+    ["WHAT", "FROM", "TO", "FRAMES", "SIZE", "COMMITS", "FIRST COMMIT", "LAST COMMIT", "TAKEN"],
     spans
       .slice(0, limit)
       .map((span) => [
@@ -18,6 +18,7 @@ export function describeLog(spans: readonly BranchLogResponse[], limit: number):
         String(span.commits),
         formatTime(span.firstCommitAt),
         formatTime(span.lastCommitAt),
+        formatTime(span.takenAt),
       ]),
   );
   const left = spans.length - limit;

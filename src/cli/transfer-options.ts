@@ -21,7 +21,7 @@ export function transferOptions<T>(yargs: Argv<T>, side: string): Argv<T & Trans
     .option("force-with-lease", {
       type: "string",
       requiresArg: true,
-      describe: `Force only if ${side} still stands at this LSN or digest`,
+      describe: `Force only if ${side} still stands at this LSN or digest, of which 8 digits are enough`,
     })
     .option("dry-run", {
       alias: "n",
@@ -44,16 +44,6 @@ export function transferFields(args: TransferArguments) {
     dryRun: args.dryRun || undefined,
     bwlimit: args.bwlimit === undefined ? undefined : parseRate(args.bwlimit),
   };
-}
-
-/** Cuts `origin:branch`. A URI is never cut. */
-export function parseRemoteBranch(text: string): { uri: string; branch: string | undefined } {
-  const colon = text.includes("://") ? -1 : text.indexOf(":");
-  if (colon === -1) return { uri: text, branch: undefined };
-  const [uri, branch] = [text.slice(0, colon), text.slice(colon + 1)];
-  if (uri === "" || branch === "")
-    throw new UsageError("the other side is written as origin or origin:branch");
-  return { uri, branch };
 }
 
 /** `500k`, `10M`, `1g`, `4096`: bytes, in powers of 1024 as pg_basebackup's --max-rate takes them. */

@@ -8,7 +8,28 @@ const SECRET_PARAMETERS = /^(?:password|sslpassword|scram_client_key|scram_serve
 
 /** Whether a text is a well-formed connection URI. */
 export function isConnectionUri(text: string): boolean {
-  return URI.test(text);
+  return problemOf(text) === undefined;
+}
+
+/** What is wrong with a connection URI, without a word of it; "" if nothing more can be said. */
+function problemOf(text: string): string | undefined {
+  const match = URI.exec(text);
+  if (match === null) return "";
+  if (!isPercentEncoded(text))
+    return ": every % in it has to stand before two hexadecimal digits, %25 for itself";
+  const [hosts = ""] = (match[4] ?? "").split("/");
+  const ports = hosts.split(",").map((host) => /^(?:\[[^\]]*\]|[^:[\]]*)(?::(\d*))?$/.exec(host));
+  if (ports.includes(null)) return ": its port is no number";
+  const outside = ports.some((port) => port?.[1] && !(Number(port[1]) >= 1 && Number(port[1]) <= 65535));
+  return outside ? ": its port is none from 1 to 65535" : undefined;
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    return !decodeURIComponent(text).includes("\0");
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -21,8 +42,9 @@ export function assertConnectionUri(text: string): void {
 }
 
 function assertWellFormed(text: string): void {
-  if (isConnectionUri(text)) return;
-  throw new NeonError("invalid_parameter_value", "the connection URI is not well formed", {
+  const problem = problemOf(text);
+  if (problem === undefined) return;
+  throw new NeonError("invalid_parameter_value", `the connection URI is not well formed${problem}`, {
     hint: "Write postgresql://user@host:port/; a password stands behind the user and a colon, its special characters as %XX.",
   });
 }

@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { type Answer, AnswerSchema, Decision, type Offer } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
-import { formatLsn, parseLsn } from "../lsn.js";
 import type { Base } from "../timeline/base.js";
-import { type ChainPoint, hex } from "../timeline/chain.js";
+import type { ChainPoint } from "../timeline/chain.js";
 import type { FrameAppender } from "../timeline/frame-appender.js";
 import { type Head, sameHead } from "../timeline/head.js";
 import type { Branch, Store } from "../timeline/store.js";
 import { decide } from "./decide.js";
+import { assertExpected, assertExpectedForm } from "./expected-head.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
 import { Candidate, locate } from "./locate.js";
 import type { Ask, Position, Sink } from "./party.js";
@@ -17,7 +17,7 @@ import { fromPositionMessages, toPositionMessage } from "./position-message.js";
 export interface SinkOptions {
   /** Move the branch whatever it points to, and keep that under a recovery name. */
   readonly force?: boolean | undefined;
-  /** Force only if the branch stands here: an LSN, or a digest in hex. */
+  /** Force only if the branch stands here: an LSN, or a digest in hex or its first 8 digits or more. */
   readonly expected?: string | undefined;
   /** Decide, but want no frames. */
   readonly dryRun?: boolean | undefined;
@@ -31,9 +31,13 @@ interface Plan {
   readonly have: ChainPoint | undefined;
 }
 
-/** The branch `name` of a store as a sink, whether or not it exists. Throws 42602 for what cannot be a branch's name. */
+/**
+ * The branch `name` of a store as a sink, whether or not it exists. Throws 42602 for what cannot be a branch's name, 22023
+ * for what cannot be where it is expected.
+ */
 export function branchSink(store: Store, name: string, options: SinkOptions = {}): Sink {
   store.getBranch(name);
+  assertExpectedForm(options.expected);
   let plan: Plan | undefined;
   let base: Base | undefined;
   let appender: FrameAppender | undefined;
@@ -162,24 +166,6 @@ async function lesser({ reader }: Candidate, common: Position): Promise<Position
   const here = await reader.lsn(common.seq);
   if (here >= common.lsn) return common;
   return { ...common, lsn: here };
-}
-
-/** The lease of --force-with-lease. */
-function assertExpected(name: string, branch: Branch | undefined, expected: string | undefined): void {
-  if (expected === undefined) return;
-  const head = branch?.head;
-  const holds =
-    head !== undefined &&
-    (expected.includes("/")
-      ? head.lsn === parseLsn(expected)
-      : expected.length >= 8 && hex(head.digest).startsWith(expected.toLowerCase()));
-  if (holds) return;
-  const where =
-    head === undefined ? "does not exist" : `stands at ${formatLsn(head.lsn)}, digest ${hex(head.digest)}`;
-  throw new NeonError("serialization_failure", `branch "${name}" ${where}, not where it was expected`, {
-    party: "sink",
-    hint: "Somebody else has moved it. Look at it before you force it.",
-  });
 }
 
 /** Whoever loses a race for a name has chosen no bad one: a retry may find that there is nothing left to do. */

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { formatLsn } from "../../src/lsn.js";
@@ -69,4 +70,68 @@ test("what is refused is said in words, and with --json as data that the command
       `^Pushed dev to main at cloud, ${at(main)}\\.\\.\\.${at(dev)} \\(forced update\\): .*${kept}\n$`,
     ),
   );
+});
+
+test("the path of a URI names the branch at the other end, and is refused where none is meant", async (t) => {
+  const { here, there, listen, main } = await twoRepositories(t);
+  const uri = `postgresql://${listen}/`;
+  const pushed = await neon(here, "push", "main", `${uri}other`);
+  t.regex(
+    pushed.stdout,
+    new RegExp(`^Pushed main to other at ${uri}, new branch at ${at(main)}: `),
+    pushed.stderr,
+  );
+  const pulled = await neon(here, "pull", "copy", `${uri}other`);
+  t.regex(
+    pulled.stdout,
+    new RegExp(`^Pulled copy from other at ${uri}, new branch at ${at(main)}: `),
+    pulled.stderr,
+  );
+  const names = JSON.parse((await neon(there, "branch", "list", "--json")).stdout);
+  t.deepEqual(
+    names.map(({ name }: { name: string }) => name),
+    ["other"],
+  );
+  for (const words of [
+    ["origin", "add", "far", `${uri}other`],
+    ["branch", "list", `${uri}other`],
+  ]) {
+    const { status, stderr } = await neon(here, ...words);
+    t.is(status, 1);
+    t.regex(stderr, /^neon: the path of the URI names a branch, which has no place here\nhint: /);
+  }
+});
+
+test("a URI without its scheme is refused before its password is logged as the name of a branch", async (t) => {
+  const { here } = await twoRepositories(t);
+  await neon(here, "start");
+  for (const words of [
+    ["push", "main", "bob:s3cret@127.0.0.1"],
+    ["pull", "main", "bob:s3cret@127.0.0.1:6400/"],
+  ]) {
+    const { status, stderr } = await neon(here, ...words);
+    t.is(status, 1);
+    t.regex(stderr, /\nhint: .*postgresql:\/\//);
+    t.notRegex(stderr, /s3cret/);
+  }
+  // An origin's branch may hold an @.
+  t.regex((await neon(here, "push", "main", "cloud:v@1")).stdout, /^Pushed main to v@1 at cloud/);
+  const log = await readFile(join(here, ".neon", "log"), "utf8");
+  t.regex(log, /perform_push main .*v@1/);
+  t.notRegex(log, /s3cret/);
+});
+
+test("what cannot be an LSN or a digest is said to be none", async (t) => {
+  const { here } = await twoRepositories(t);
+  for (const [words, text] of [
+    [["push", "main", "cloud", "--force-with-lease=zzz"], '"zzz" is neither an LSN nor a digest'],
+    [["pull", "main", "cloud", "--force-with-lease="], '"" is neither an LSN nor a digest'],
+    [["branch", "create", "x", "main@zzz"], '"zzz" is not an LSN'],
+    [["branch", "create", "x", "main@"], '"" is not an LSN'],
+    [["branch", "create", "x", "nothing@zzz"], 'branch "nothing@zzz" does not exist'],
+  ] as const) {
+    const { status, stderr } = await neon(here, ...words);
+    t.is(status, 1);
+    t.regex(stderr, new RegExp(`^neon: ${text}\nhint: `));
+  }
 });

@@ -31,6 +31,13 @@ const MALFORMED = [
   "postgresql://h/#hunter2",
   "postgresql://h/?password=hunter2@x",
   "host=h password=hunter2",
+  "postgresql://u:hunter2%zz@h/",
+  "postgresql://u:hunter2%ff@h/",
+  "postgresql://u:hunter2%00@h/",
+  "postgresql://h:0/",
+  "postgresql://h:65536/",
+  "postgresql://h:port/",
+  "postgresql://[::1]:99999/",
 ];
 
 for (const uri of MALFORMED) {

@@ -204,12 +204,21 @@ for (const way of ["push", "pull"] as const) {
     const one = await makeBranch(servers.here, "one", { frames: 3, frameBytes: 1000 });
     const two = await makeBranch(servers.here, "two", { frames: 4, frameBytes: 1000 });
     await run(t, servers, way, branchSource(here, one), branchSink(there, "main"));
-    for (const expected of ["0/1", "deadbeefdeadbeef", "not an lsn"]) {
+    for (const expected of ["0/1", "deadbeefdeadbeef", "deadbeef"]) {
       const sink = branchSink(there, "main", { expected });
       await t.throwsAsync(run(t, servers, way, branchSource(here, two), sink), { message: /expected/ });
       t.deepEqual(there.requireBranch("main").head, one.head);
     }
-    const expected = one.head.digest.toString("hex");
+    for (const expected of ["zzz", "", "deadbee", "0/", "0/1/2"]) {
+      t.throws(() => branchSink(there, "main", { expected }), { message: /is neither an LSN nor a digest/ });
+    }
+    await t.throwsAsync(
+      run(t, servers, way, branchSource(here, two), branchSink(there, "fresh", { expected: "0/1" })),
+      {
+        message: /"fresh" is expected to stand somewhere, and does not exist/,
+      },
+    );
+    const expected = one.head.digest.toString("hex").slice(0, 8).toUpperCase();
     await run(t, servers, way, branchSource(here, two), branchSink(there, "main", { expected }));
     t.deepEqual(there.requireBranch("main").head, two.head);
     const sink = branchSink(there, "main", { expected: formatLsn(two.head.lsn) });

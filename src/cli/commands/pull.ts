@@ -1,12 +1,6 @@
-import { withoutPassword } from "../../server/connection-uri.js";
 import { callAndPrint } from "../call-and-print.js";
 import type { Command } from "../global-arguments.js";
-import {
-  parseRemoteBranch,
-  type TransferArguments,
-  transferFields,
-  transferOptions,
-} from "../transfer-options.js";
+import { type TransferArguments, transferFields, transferOptions } from "../transfer-options.js";
 
 /** `neon pull`: fetches a branch from another page server. */
 export const pullCommand: Command<{ branch: string; source: string } & TransferArguments> = {
@@ -18,14 +12,15 @@ export const pullCommand: Command<{ branch: string; source: string } & TransferA
       .positional("source", {
         type: "string",
         demandOption: true,
-        describe: "An origin, origin:branch, or a URI: postgresql://host:port/",
+        describe: "An origin, origin:branch, or a URI: postgresql://host:port/branch",
       }),
   handler: async (args) => {
     const { describeTransfer } = await import("../describe-transfer.js");
-    const { uri, branch: sourceBranch } = parseRemoteBranch(args.source);
+    const { describeRemoteBranch, parseRemoteBranch } = await import("../remote-branch.js");
+    const { uri, branch: sourceBranch } = await parseRemoteBranch(args.source);
     const request = { branch: args.branch, uri, sourceBranch, ...transferFields(args) };
     await callAndPrint(args, "performPull", request, (pulled) => {
-      const there = `${pulled.sourceBranch} at ${uri.includes("://") ? withoutPassword(uri) : uri}`;
+      const there = describeRemoteBranch(pulled.sourceBranch, uri);
       return describeTransfer(pulled, `pulled ${pulled.branch} from ${there}`, pulled.branch);
     });
   },

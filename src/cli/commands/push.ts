@@ -1,12 +1,7 @@
-import { withoutPassword } from "../../server/connection-uri.js";
 import { callAndPrint } from "../call-and-print.js";
 import type { Command } from "../global-arguments.js";
-import {
-  parseRemoteBranch,
-  type TransferArguments,
-  transferFields,
-  transferOptions,
-} from "../transfer-options.js";
+import { type TransferArguments, transferFields, transferOptions } from "../transfer-options.js";
+import { UsageError } from "../usage-error.js";
 
 /** `neon push`: sends a branch to another page server. */
 export const pushCommand: Command<
@@ -20,7 +15,7 @@ export const pushCommand: Command<
       .positional("destination", {
         type: "string",
         demandOption: true,
-        describe: "An origin, origin:branch, or a URI: postgresql://host:port/",
+        describe: "An origin, origin:branch, or a URI: postgresql://host:port/branch",
       })
       .option("follow", {
         type: "boolean",
@@ -29,7 +24,10 @@ export const pushCommand: Command<
       }),
   handler: async (args) => {
     const { describeTransfer } = await import("../describe-transfer.js");
-    const { uri, branch: destinationBranch } = parseRemoteBranch(args.destination);
+    const { describeRemoteBranch, parseRemoteBranch } = await import("../remote-branch.js");
+    if (args.follow && args.dryRun)
+      throw new UsageError("--dry-run moves nothing that --follow could follow");
+    const { uri, branch: destinationBranch } = await parseRemoteBranch(args.destination);
     const request = {
       branch: args.branch,
       uri,
@@ -38,7 +36,7 @@ export const pushCommand: Command<
       ...transferFields(args),
     };
     await callAndPrint(args, "performPush", request, (pushed) => {
-      const there = `${pushed.destinationBranch} at ${uri.includes("://") ? withoutPassword(uri) : uri}`;
+      const there = describeRemoteBranch(pushed.destinationBranch, uri);
       return describeTransfer(pushed, `pushed ${pushed.branch} to ${there}`, there);
     });
   },

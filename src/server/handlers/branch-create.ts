@@ -3,7 +3,9 @@ import type {
   BranchCreateRequest,
   BranchCreateResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { NeonError } from "../../errors.js";
 import { toHeadMessage } from "../../sync/head-message.js";
+import type { Branch, Store } from "../../timeline/store.js";
 import type { Context } from "../context.js";
 
 /** branch_create: a branch of another one, at its head or at an earlier LSN. */
@@ -13,7 +15,7 @@ export async function branchCreate(
 ): Promise<MessageInitShape<typeof BranchCreateResponseSchema>> {
   store.assertBranchNameIsFree(name);
   claims.assertFree(name);
-  const source = store.requireBranch(sourceName);
+  const source = requireSource(store, sourceName);
   const head = lsn === undefined ? source.head : await forkPoint(lsn);
   const branch = await store.forkBranch(name, source, head);
   return { name, head: toHeadMessage(branch.head) };
@@ -22,4 +24,15 @@ export async function branchCreate(
     const { findForkPoint } = await import("../../postgres/history/find-fork-point.js");
     return findForkPoint(store, source, at);
   }
+}
+
+/** The branch, which may hold an @ in its name. Throws 22023 where what follows the @ of another one is no LSN. */
+function requireSource(store: Store, name: string): Branch {
+  const at = name.lastIndexOf("@");
+  if (at > 0 && store.getBranch(name) === undefined && store.getBranch(name.slice(0, at)) !== undefined) {
+    throw new NeonError("invalid_parameter_value", `"${name.slice(at + 1)}" is not an LSN`, {
+      hint: `Write ${name.slice(0, at)}@0/16B3748; neon log ${name.slice(0, at)} shows some.`,
+    });
+  }
+  return store.requireBranch(name);
 }

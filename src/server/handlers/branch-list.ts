@@ -8,11 +8,13 @@ import { toHeadMessage } from "../../sync/head-message.js";
 import { callStream } from "../call.js";
 import type { Context } from "../context.js";
 import { connectRemote, explainRemote } from "../remote.js";
+import { assertNoBranch } from "../uri-branch.js";
 
 type Row = MessageInitShape<typeof BranchListResponseSchema>;
 
 /** branch_list: a row a branch, of this page server or of another one. */
 export async function* branchList({ uri }: BranchListRequest, context: Context): AsyncGenerator<Row> {
+  if (uri !== undefined) assertNoBranch(uri, "Leave it out: all branches there are listed.");
   if (uri !== undefined) return yield* listRemote(uri, context);
   for (const { name, head, timelineId, bytes, ownBytes, parent } of context.store.listBranches()) {
     yield {

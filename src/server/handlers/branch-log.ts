@@ -24,6 +24,7 @@ export async function* branchLog(
       bytes: BigInt(bytes),
       digest,
       commits: BigInt(commits.count),
+      ...(kind === "base backup" && source.start.startedAt && { takenAt: source.start.startedAt }),
       ...(commits.first !== undefined && { firstCommitAt: timestamp(commits.first) }),
       ...(commits.last !== undefined && { lastCommitAt: timestamp(commits.last) }),
     };

@@ -1,6 +1,7 @@
 import type { BranchPushRequest } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
 import type { CopyBoth } from "../../pgwire/copy-both.js";
+import { assertExpectedForm } from "../../sync/expected-head.js";
 import type { Context } from "../context.js";
 import { assertTimelineId } from "../timeline-id.js";
 
@@ -12,6 +13,7 @@ export async function branchPush(
 ): Promise<void> {
   if (store.getBranch(branch) === undefined) claims.assertFree(branch);
   assertTimelineId(timelineId);
+  assertExpectedForm(expected);
   const [{ receive }, { branchSink }] = await Promise.all([
     import("../../sync/receive.js"),
     import("../../sync/branch-sink.js"),

@@ -8,6 +8,7 @@ import { changeOrigins } from "../config.js";
 import { assertConnectionUri } from "../connection-uri.js";
 import type { Context } from "../context.js";
 import { assertOriginName } from "../origins.js";
+import { assertNoBranch } from "../uri-branch.js";
 
 /** origin_add: writes an origin into config.toml. */
 export async function originAdd(
@@ -16,6 +17,10 @@ export async function originAdd(
 ): Promise<MessageInitShape<typeof OriginAddResponseSchema>> {
   assertOriginName(name);
   assertConnectionUri(uri);
+  assertNoBranch(
+    uri,
+    `End it with the port. The branch stands behind the origin then: neon push BRANCH ${name}:OTHER`,
+  );
   const change = (origins: Map<string, string>) => {
     if (origins.has(name)) {
       throw new NeonError("duplicate_object", `origin "${name}" already exists`, {

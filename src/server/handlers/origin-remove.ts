@@ -12,9 +12,10 @@ export async function originRemove(
   { name }: OriginRemoveRequest,
   { directory, configChanges }: Context,
 ): Promise<MessageInitShape<typeof OriginRemoveResponseSchema>> {
-  assertOriginName(name);
   const change = (origins: Map<string, string>) => {
-    if (!origins.delete(name)) throw unknownOrigin(name, "neon origin list shows the origins.");
+    if (origins.delete(name)) return;
+    assertOriginName(name);
+    throw unknownOrigin(name, "neon origin list shows the origins.");
   };
   await configChanges.run(() => changeOrigins(directory, change));
   return { name };

@@ -4,10 +4,12 @@ import {
   type PerformPullRequest,
   type PerformPullResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { assertExpectedForm } from "../../sync/expected-head.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
 import { connectRemote, explainRemote, openCopyBoth } from "../remote.js";
+import { remoteBranch } from "../uri-branch.js";
 import { progressMessage } from "./progress-message.js";
 import { transferMessage } from "./transfer-message.js";
 
@@ -16,11 +18,13 @@ export async function performPull(
   request: PerformPullRequest,
   { directory, store, claims, signal, progress }: Context,
 ): Promise<MessageInitShape<typeof PerformPullResponseSchema>> {
-  const { branch, sourceBranch = branch, bwlimit } = request;
+  const { branch, bwlimit } = request;
+  const sourceBranch = remoteBranch(request.uri, request.sourceBranch) ?? branch;
   const existing = store.getBranch(branch);
   if (existing === undefined) claims.assertFree(branch);
   const timelineId = existing?.timelineId ?? new Uint8Array(16);
   assertBranchName(sourceBranch);
+  assertExpectedForm(request.expected);
   const begin = performance.now();
   const connection = await connectRemote(directory, request.uri, signal);
   try {

@@ -5,14 +5,17 @@ import {
   type PerformPushResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { Decision } from "../../../gen/neon/pageserver/v1/session_pb.js";
+import { NeonError } from "../../errors.js";
 import { formatLsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
+import { assertExpectedForm } from "../../sync/expected-head.js";
 import type { Outcome } from "../../sync/outcome.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
 import { formatCommand } from "../command/format-command.js";
 import type { Context } from "../context.js";
 import { explainRemote, openCopyBoth } from "../remote.js";
 import { RemoteLink } from "../remote-link.js";
+import { remoteBranch } from "../uri-branch.js";
 import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
 import { transferMessage } from "./transfer-message.js";
@@ -22,12 +25,15 @@ export async function performPush(
   request: PerformPushRequest,
   context: Context,
 ): Promise<MessageInitShape<typeof PerformPushResponseSchema>> {
-  const { branch, destinationBranch = branch } = request;
+  const { branch } = request;
+  const destinationBranch = remoteBranch(request.uri, request.destinationBranch) ?? branch;
   const { store, signal, closing } = context;
   store.requireBranch(branch);
   assertBranchName(destinationBranch);
+  assertExpectedForm(request.expected);
+  if (request.follow === true && request.dryRun === true) throw followingNothing();
   const begin = performance.now();
-  const follow = request.follow === true && request.dryRun !== true;
+  const follow = request.follow === true;
   const link = await RemoteLink.open(request.uri, context);
   const ended = AbortSignal.any([signal, closing]);
   const moves = branchMoves(store, branch, ended);
@@ -59,6 +65,12 @@ export async function performPush(
   } finally {
     moves.stop();
   }
+}
+
+function followingNothing(): NeonError {
+  return new NeonError("invalid_parameter_value", "a dry run moves nothing that could be followed", {
+    hint: "Leave out dry_run or follow.",
+  });
 }
 
 async function pushOnce(

@@ -227,7 +227,7 @@ export type BranchPushRequest = Message<"neon.pageserver.v1.BranchPushRequest"> 
   force?: boolean | undefined;
 
   /**
-   * Force only if the branch still stands here: an LSN or a digest in hex.
+   * Force only if the branch still stands here: an LSN, or a digest in hex or its first 8 digits or more.
    *
    * @generated from field: optional string expected = 4;
    */
@@ -844,7 +844,7 @@ export type PerformPushRequest = Message<"neon.pageserver.v1.PerformPushRequest"
   uri: string;
 
   /**
-   * The branch at the destination; the same name if not given.
+   * The branch at the destination; if not given the one in the path of the URI, or the same name.
    *
    * @generated from field: optional string destination_branch = 3;
    */
@@ -865,7 +865,7 @@ export type PerformPushRequest = Message<"neon.pageserver.v1.PerformPushRequest"
   force?: boolean | undefined;
 
   /**
-   * Force only if the destination's branch still stands here: an LSN or a digest in hex.
+   * Force only if the destination's branch still stands here: an LSN, or a digest in hex or its first 8 digits or more.
    *
    * @generated from field: optional string expected = 6;
    */
@@ -1019,7 +1019,7 @@ export type PerformPullRequest = Message<"neon.pageserver.v1.PerformPullRequest"
   uri: string;
 
   /**
-   * The branch at the source; the same name if not given.
+   * The branch at the source; if not given the one in the path of the URI, or the same name.
    *
    * @generated from field: optional string source_branch = 3;
    */
@@ -1040,7 +1040,7 @@ export type PerformPullRequest = Message<"neon.pageserver.v1.PerformPullRequest"
   force?: boolean | undefined;
 
   /**
-   * Force only if the local branch still stands here: an LSN or a digest in hex.
+   * Force only if the local branch still stands here: an LSN, or a digest in hex or its first 8 digits or more.
    *
    * @generated from field: optional string expected = 6;
    */
@@ -1404,7 +1404,7 @@ export type OriginAddRequest = Message<"neon.pageserver.v1.OriginAddRequest"> & 
   name: string;
 
   /**
-   * Connection URI of the page server.
+   * Connection URI of the page server, without a path.
    *
    * @generated from field: string uri = 2;
    */
