@@ -1,5 +1,6 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
+import { NeonError } from "../errors.js";
 import type { GlobalArguments } from "./global-arguments.js";
 import { print } from "./print.js";
 import { withPageServer } from "./with-page-server.js";
@@ -13,6 +14,15 @@ type StreamName = Exclude<NameOf<"server_streaming">, "branchPush" | "branchPull
 type Request<N extends keyof Methods> = MessageInitShape<Methods[N]["input"]>;
 type Response<N extends keyof Methods> = MessageShape<Methods[N]["output"]>;
 
+/** What is kept of a command that was canceled. */
+const KEPT: { readonly [N in UnaryName]?: string } = {
+  performPush: "What was acknowledged is kept there for a day: push again to send the rest.",
+  performPull: "What has come is kept for a day: pull again to fetch the rest.",
+  performImport:
+    "Nothing is kept of a new branch. One that was there keeps what was appended: neon branch list shows how far.",
+  performExport: "Nothing is kept. Export again.",
+};
+
 /**
  * Has the page server of this repository run one command, shows its progress, and prints its answer: what `describe`
  * makes of it, or JSON. Ctrl-C cancels the command at the page server.
@@ -23,11 +33,18 @@ export async function callAndPrint<N extends UnaryName>(
   request: Request<N>,
   describe: (response: Response<N>) => string,
 ): Promise<void> {
-  await withPageServer(args, async (connection, options) => {
-    const { call, service } = await modules();
-    const response = (await call(connection, service.method[name], request, options)) as Response<N>;
-    return () => print(args, response, describe(response));
-  });
+  try {
+    await withPageServer(args, async (connection, options) => {
+      const { call, service } = await modules();
+      const response = (await call(connection, service.method[name], request, options)) as Response<N>;
+      return () => print(args, response, describe(response));
+    });
+  } catch (thrown) {
+    const { code, message, hint, cause } = NeonError.from(thrown);
+    const kept = KEPT[name];
+    if (code !== "query_canceled" || hint !== undefined || kept === undefined) throw thrown;
+    throw new NeonError(code, message, { hint: kept, cause });
+  }
 }
 
 /** As {@link callAndPrint}, for commands that answer a list. */

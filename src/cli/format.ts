@@ -1,5 +1,6 @@
 import type { Head } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { formatLsn } from "../lsn.js";
+import { displayWidth } from "./display-width.js";
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB"];
 
@@ -60,10 +61,10 @@ export function formatTransfer(bytes: number | bigint, seconds: number): string 
 /** Columns under their titles, two spaces between them. */
 export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = titles.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    Math.max(displayWidth(title), ...rows.map((row) => displayWidth(row[column] ?? ""))),
   );
   const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+    cells.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - displayWidth(cell))).join("  ");
   return [titles, ...rows].map((cells) => line(cells).trimEnd()).join("\n");
 }
 

@@ -1,8 +1,11 @@
+import { constants } from "node:os";
 import { NeonError } from "../errors.js";
+
+type Signal = "SIGINT" | "SIGTERM";
 
 const controller = new AbortController();
 let watching = false;
-let first: NodeJS.Signals | undefined;
+let first: Signal | undefined;
 
 /**
  * Aborts at the first SIGINT or SIGTERM, with a NeonError as reason; the second one ends the process at once, which
@@ -17,12 +20,17 @@ export function interruption(): AbortSignal {
 }
 
 /** The signal that asked this process to end, if one did. */
-export function interruptedBy(): NodeJS.Signals | undefined {
+export function interruptedBy(): Signal | undefined {
   return first;
 }
 
-function interrupt(name: NodeJS.Signals): void {
-  if (first !== undefined) process.exit(130);
+/** The exit status of a process that a signal has ended, as shells count it. */
+export function statusAfter(name: Signal): number {
+  return 128 + constants.signals[name];
+}
+
+function interrupt(name: Signal): void {
+  if (first !== undefined) process.exit(statusAfter(name));
   first = name;
   controller.abort(new NeonError("query_canceled", "canceled"));
 }

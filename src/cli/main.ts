@@ -16,6 +16,12 @@ try {
 }
 
 async function leave(error: unknown): Promise<never> {
-  await reportError(error, process.argv.includes("--json"));
+  await reportError(error, wantsJson(process.argv));
   process.exit(exitStatus(error));
+}
+
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  const options = end === -1 ? words : words.slice(0, end);
+  return options.includes("--json") || options.includes("--json=true");
 }

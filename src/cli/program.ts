@@ -1,4 +1,4 @@
-import yargs from "yargs";
+import yargs, { type CommandModule } from "yargs";
 import { VERSION } from "../version.js";
 import { changeDirectory } from "./change-directory.js";
 import { branchCreateCommand } from "./commands/branch-create.js";
@@ -23,6 +23,8 @@ import { userAddCommand } from "./commands/user-add.js";
 import { userListCommand } from "./commands/user-list.js";
 import { userRemoveCommand } from "./commands/user-remove.js";
 import { verifyCommand } from "./commands/verify.js";
+import { assertFlags, markOperands, unmark, unmarkOperands } from "./operands.js";
+import { unknownCommand } from "./unknown-command.js";
 import { UsageError } from "./usage-error.js";
 
 // A plural form is an object; the types know texts only.
@@ -39,8 +41,28 @@ const MESSAGES = {
   "Unknown argument: %s": { one: "unknown argument: %s", other: "unknown arguments: %s" },
   "Unknown command: %s": { one: "unknown command: %s", other: "unknown commands: %s" },
   "Not enough arguments following: %s": "option %s needs a value",
-  "Did you mean %s?": "unknown command, did you mean %s?",
 } as Record<string, unknown> as Record<string, string>;
+
+const COMMANDS = "init start stop status import export pull push branch log verify gc origin user".split(" ");
+const SUBCOMMANDS = {
+  branch: ["list", "show", "create", "rename", "delete"],
+  origin: ["add", "list", "remove"],
+  user: ["add", "list", "remove"],
+};
+
+/** What yargs runs where no other command of `parent` is named: yargs's own error does not say which word it means. */
+function otherwise(names: readonly string[], parent?: string): CommandModule<object, { word?: string }> {
+  return {
+    command: "$0 [word] [rest..]",
+    describe: false,
+    handler: ({ word }) => {
+      if (word !== undefined) throw unknownCommand(word, names, parent && ` ${parent}`);
+      throw new UsageError(
+        parent === undefined ? "no command given" : `${parent} needs one of: ${names.join(", ")}`,
+      );
+    },
+  };
+}
 
 /**
  * Runs the command line `words` (without the program's name) and resolves when its result is printed.
@@ -48,7 +70,7 @@ const MESSAGES = {
  * Throws UsageError for words that are no command, and whatever the command throws.
  */
 export async function run(words: string[]): Promise<void> {
-  const program = yargs(words)
+  const program = yargs(markOperands(words))
     .scriptName("neon")
     .usage("$0 <command>\n\nBranches of stock PostgreSQL that can be pushed and pulled.")
     .option("C", {
@@ -64,7 +86,11 @@ export async function run(words: string[]): Promise<void> {
       default: false,
       describe: "Print results and errors as JSON",
     })
-    .middleware(({ C }) => changeDirectory(C as string | undefined))
+    .middleware((args) => {
+      unmarkOperands(args);
+      assertFlags(words, args);
+      changeDirectory(args.C as string | undefined);
+    })
     .command(initCommand)
     .command(startCommand)
     .command(stopCommand)
@@ -80,7 +106,7 @@ export async function run(words: string[]): Promise<void> {
         .command(branchCreateCommand)
         .command(branchRenameCommand)
         .command(branchDeleteCommand)
-        .demandCommand(1, "branch needs one of: list, show, create, rename, delete"),
+        .command(otherwise(SUBCOMMANDS.branch, "branch")),
     )
     .command(logCommand)
     .command(verifyCommand)
@@ -90,21 +116,20 @@ export async function run(words: string[]): Promise<void> {
         .command(originAddCommand)
         .command(originListCommand)
         .command(originRemoveCommand)
-        .demandCommand(1, "origin needs one of: add, list, remove"),
+        .command(otherwise(SUBCOMMANDS.origin, "origin")),
     )
     .command("user", "Let users in by password: add, list, remove", (user) =>
       user
         .command(userAddCommand)
         .command(userListCommand)
         .command(userRemoveCommand)
-        .demandCommand(1, "user needs one of: add, list, remove"),
+        .command(otherwise(SUBCOMMANDS.user, "user")),
     )
-    .demandCommand(1, "no command given")
+    .command(otherwise(COMMANDS))
     .version(VERSION)
     .help()
     .alias("help", "h")
     .strict()
-    .recommendCommands()
     // Names and URIs are text, also when they look like numbers or paths into objects; messages are English everywhere.
     .parserConfiguration({
       "parse-numbers": false,
@@ -120,7 +145,7 @@ export async function run(words: string[]): Promise<void> {
     .fail((message, error) => {
       // yargs throws errors of its own for a few wrong command lines, and hands over messages for the others.
       throw error === undefined || error.name === "YError"
-        ? new UsageError(message ?? error?.message)
+        ? new UsageError(unmark(message ?? error?.message ?? ""))
         : error;
     });
   await program.parseAsync();

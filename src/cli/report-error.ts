@@ -1,6 +1,6 @@
 import { NeonError } from "../errors.js";
 import { maskPasswords } from "../server/connection-uri.js";
-import { interruptedBy } from "./interrupt.js";
+import { interruptedBy, statusAfter } from "./interrupt.js";
 import { writeTo } from "./print.js";
 import { UsageError } from "./usage-error.js";
 
@@ -30,9 +30,10 @@ export async function reportError(thrown: unknown, json: boolean): Promise<void>
   if (process.env.NEON_DEBUG === "1") await writeTo(process.stderr, maskPasswords(stacks(thrown)));
 }
 
-/** Exit status for an error: 130 after Ctrl-C, 2 for a wrong command line, 1 for everything else. */
+/** Exit status for an error: 130 after Ctrl-C and 143 after SIGTERM, 2 for a wrong command line, 1 for everything else. */
 export function exitStatus(thrown: unknown): number {
-  if (interruptedBy() !== undefined) return 130;
+  const signal = interruptedBy();
+  if (signal !== undefined) return statusAfter(signal);
   return thrown instanceof UsageError ? 2 : 1;
 }
 

@@ -44,7 +44,7 @@ test("branches are created, renamed, listed here and elsewhere, logged, verified
   );
   t.regex(
     await out(0, "log", "main"),
-    /^WHAT .*\nwal .* 1 +2024-02-02T03:04:05.000Z .*\nbase backup .* 0 +- +-\n$/,
+    /^WHAT .*\nwal .* 1 +2024-02-02T03:04:05.000Z .*\nbase backup .* 0 +- +- +2024-01-02T03:04:05.000Z\n$/,
   );
   t.is(JSON.parse(await out(0, "log", "main", "-n", "1", "--json")).length, 1);
   t.regex(await out(2, "log", "main", "-n", "0"), /-n takes a number/);

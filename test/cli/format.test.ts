@@ -62,3 +62,16 @@ test("columns stand below their titles, without blanks at the end", (t) => {
   t.is(formatTable(["NAME", "SIZE"], [["a-long-name", "1"]]), "NAME         SIZE\na-long-name  1");
   t.is(formatFields({ a: "1", absent: undefined, long: "2" }), "a:      1\nlong:   2");
 });
+
+test("columns are straight with wide characters and with accents that are characters of their own", (t) => {
+  const table = formatTable(
+    ["NAME", "X"],
+    [
+      ["支店", "1"],
+      ["e\u0301", "2"],
+      ["\u{1f418}", "3"],
+      ["abcd", "4"],
+    ],
+  );
+  t.is(table, "NAME  X\n支店  1\ne\u0301     2\n\u{1f418}    3\nabcd  4");
+});

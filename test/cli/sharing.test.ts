@@ -25,18 +25,21 @@ test.serial("a command that holds the repository serves the others as long as it
   t.is((await outcome).status, 130);
 });
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const [signal, expected] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
   test.serial(
-    `${signal} cancels a command that runs the page server itself: status 130, nothing left`,
+    `${signal} cancels a command that runs the page server itself: status ${expected}, nothing left`,
     async (t) => {
       const directory = await temporaryRepository(t);
       const { child, outcome } = await hungImport(t, directory);
       child.kill(signal);
       const { status, stdout, stderr } = await outcome;
-      t.is(status, 130);
+      t.is(status, expected);
       t.is(stdout, "");
-      t.regex(stderr, /^neon: [^\n]*cancel[^\n]*\n$/);
-      t.is((await neon(directory, "branch", "list")).stdout, "");
+      t.regex(stderr, /^neon: [^\n]*cancel[^\n]*\nhint: Nothing is kept of a new branch[^\n]*\n$/);
+      t.is((await neon(directory, "branch", "list")).stdout, "No branches\n");
       t.is((await neon(directory, "start")).status, 0);
     },
   );

@@ -8,7 +8,22 @@ import { MAIN, neon, temporaryDirectory, temporaryRepository } from "./support/n
 const WRONG: [title: string, words: string[], message: RegExp][] = [
   ["no command", [], /no command given/],
   ["an unknown command", ["xyzzy"], /unknown .*: xyzzy/],
-  ["a misspelt command", ["brnch"], /unknown command, did you mean branch\?/],
+  ["a misspelt command", ["brnch"], /unknown command: brnch\nhint: Did you mean neon branch\?/],
+  ["a command of git's", ["fetch"], /unknown command: fetch\nhint: Did you mean neon pull\?/],
+  ["a command like no other", ["foo", "main"], /unknown command: foo\nhint: `neon --help`/],
+  [
+    "a misspelt command of a group",
+    ["branch", "lst"],
+    /unknown command: branch lst\nhint: Did you mean neon branch list\?/,
+  ],
+  ["a flag with a value that is none", ["branch", "list", "--json=maybe"], /option json takes no value/],
+  [
+    "a dry run with a value that is none",
+    ["push", "main", "cloud", "--dry-run=yes"],
+    /option dry-run takes no value/,
+  ],
+  ["a short flag with a value", ["push", "main", "cloud", "-f=no"], /option f takes no value/],
+  ["an option behind --", ["push", "main", "cloud", "--", "--force"], /unknown argument: --force/],
   ["half a command", ["branch"], /branch needs one of: list, show/],
   ["a missing argument", ["push", "main"], /too few arguments: 1 given, 2 needed/],
   ["a superfluous argument", ["push", "main", "cloud", "now"], /unknown argument: now/],
@@ -29,6 +44,14 @@ for (const [title, words, message] of WRONG) {
     t.regex(stderr, message);
   });
 }
+
+test.serial("what follows -- are arguments, whatever they begin with", async (t) => {
+  const directory = await temporaryRepository(t);
+  const show = await neon(directory, "branch", "--json", "show", "--", "nothing");
+  t.is(JSON.parse(show.stderr).error.message, 'branch "nothing" does not exist');
+  const dashed = await neon(directory, "branch", "show", "--", "--json");
+  t.regex(dashed.stderr, /^neon: "--json" is not a branch name: it begins with a dash\n/);
+});
 
 test.serial("--version prints the package's version, --help the commands", async (t) => {
   const directory = await temporaryDirectory(t);

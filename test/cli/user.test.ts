@@ -66,7 +66,7 @@ for (const [what, input, message] of UNUSABLE) {
       stdout: "",
       stderr: `neon: ${message}\n`,
     });
-    t.is((await neon(directory, "user", "list")).stdout, "");
+    t.is((await neon(directory, "user", "list")).stdout, "No users\n");
   });
 }
 
@@ -135,7 +135,7 @@ testWithTerminal("two passwords that differ, an empty one and Ctrl-C change noth
     status: 130,
     screen: `${FIRST}\nneon: canceled\n`,
   });
-  t.is((await neon(directory, "user", "list")).stdout, "");
+  t.is((await neon(directory, "user", "list")).stdout, "No users\n");
 });
 
 const psql = findTool("psql");

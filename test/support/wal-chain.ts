@@ -56,6 +56,7 @@ export async function importedBranch(
     serverVersionNum: 150018,
     postgresTimelineId: 1,
     backupStartLsn: START + 40n,
+    startedAt: { seconds: 1_704_164_645n, nanos: 0 },
     walStartLsn: START,
     blockSize: 8192,
     walSegmentSize: SEGMENT,

@@ -10,7 +10,7 @@ export const branchListCommand: Command<{ origin: string | undefined }> = {
     yargs.positional("origin", { type: "string", describe: "An origin or a URI: postgresql://host:port/" }),
   handler: (args) =>
     callAndPrintAll(args, "branchList", { uri: args.origin }, (branches) => {
-      if (branches.length === 0) return "";
+      if (branches.length === 0) return "No branches";
       return formatTable(
         ["BRANCH", "HEAD", "SIZE", "OWN SIZE", "PARENT", "TIMELINE"],
         branches.map(({ name, head, bytes, ownBytes, parent, timelineId }) => [

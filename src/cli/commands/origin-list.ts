@@ -8,7 +8,7 @@ export const originListCommand: Command = {
   describe: "List the origins, without their passwords",
   handler: (args) =>
     callAndPrintAll(args, "originList", {}, (origins) => {
-      if (origins.length === 0) return "";
+      if (origins.length === 0) return "No origins";
       return formatTable(
         ["ORIGIN", "URI"],
         origins.map(({ name, uri }) => [name, uri]),

@@ -8,7 +8,7 @@ export const userListCommand: Command = {
   describe: "List the users",
   handler: (args) =>
     callAndPrintAll(args, "userList", {}, (users) => {
-      if (users.length === 0) return "";
+      if (users.length === 0) return "No users";
       return formatTable(
         ["USER", "METHOD"],
         users.map(({ name, method }) => [name, method]),
