@@ -9,9 +9,14 @@ export interface TransferArguments {
   bwlimit: string | undefined;
 }
 
+/** Help for every command that has the page server connect to another server. */
+export const WHO_CONNECTS =
+  "The page server connects. A password comes from the URI, or from PGPASSWORD or ~/.pgpass of its own user.";
+
 /** Adds these options to a command; `side` names the branch that moves. */
 export function transferOptions<T>(yargs: Argv<T>, side: string): Argv<T & TransferArguments> {
   return yargs
+    .epilogue(WHO_CONNECTS)
     .option("force", {
       alias: "f",
       type: "boolean",

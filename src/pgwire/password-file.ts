@@ -35,15 +35,18 @@ export async function requireFilePassword(target: LoginTarget): Promise<string> 
     )
       return unescaped(password);
   }
+  // Whoever connects may be a page server, whose log holds the message alone: that a file is passed over stands there.
+  const ignored = text === undefined ? `; the password file ${path} is not used: others can read it` : "";
   throw new NeonError(
     "invalid_password",
-    `the server asks user "${target.user}" for a password, and there is none`,
+    `the server asks user "${target.user}" for a password, and there is none${ignored}`,
     {
       party: "connection",
+      // A URI with a placeholder for the password would be masked as if it held one.
       hint:
         text === undefined
-          ? `The password file ${path} is not used: others can read it. chmod 0600 helps.`
-          : "Write it into the URI, postgresql://user:password@host/, or into ~/.pgpass where the page server runs.",
+          ? `chmod 0600 ${path}`
+          : `Write it into the URI, behind the user and a colon, or into ${path}, which is read by who connects.`,
     },
   );
 }

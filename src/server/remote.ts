@@ -65,14 +65,14 @@ export function explainRemote(thrown: unknown, destination: string, party: Party
   const { code, message, detail, hint, sqlstate, retryable } = error;
   const name = remoteName(destination);
   if (code === "connection_failure" || code === "admin_shutdown") {
-    const text = `the page server at ${name} went away: ${message}`;
+    const text = `${name} went away: ${message}`;
     return new NeonError(code, text, { hint: HINTS_LOST[party], retryable: true, party, cause: error });
   }
   if (!error.reported && OURS.includes(code)) {
     return new NeonError(code, `this page server: ${message}`, { detail, hint, party, cause: error });
   }
   if (!error.reported) return error;
-  return new NeonError(code, `the page server at ${name}: ${message}`, {
+  return new NeonError(code, `${name}: ${message}`, {
     detail,
     hint: HINTS_THERE[code] ?? hint ?? (code === "data_corrupted" ? HINT_DAMAGED : undefined),
     sqlstate,
@@ -80,4 +80,12 @@ export function explainRemote(thrown: unknown, destination: string, party: Party
     party,
     cause: error,
   });
+}
+
+/** What may help where a log-in was refused without a word of advice. */
+function loginHint(sqlstate: string): string | undefined {
+  if (!sqlstate.startsWith("28")) return undefined;
+  return sqlstate === "28P01"
+    ? "Users and passwords are those of neon user add there. The password comes from the URI, or from PGPASSWORD or ~/.pgpass of the page server here."
+    : "Is that a page server? A stock Postgres is read with neon import. Name the user in the URI, before the host and an @.";
 }

@@ -5,6 +5,7 @@ import type { NeonError } from "../../src/errors.js";
 import { connect } from "../../src/pgwire/connect.js";
 import { requireFilePassword } from "../../src/pgwire/password-file.js";
 import { createVerifier, parseVerifier, type ScramVerifier } from "../../src/pgwire/scram/scram-verifier.js";
+import { maskPasswords } from "../../src/server/connection-uri.js";
 import { temporaryDirectory, toyServer } from "./toy-server.js";
 
 const TARGET = { host: "db.example", port: 6400, database: "shop", user: "bob" };
@@ -41,14 +42,15 @@ for (const [what, text, target, password] of LINES) {
   );
 }
 
-test.serial("a password file that others can read is not used, and the hint says so", async (t) => {
+test.serial("a password file that others can read is not used, and the message says so", async (t) => {
   const path = join(await temporaryDirectory(t), "pgpass");
   await writeFile(path, "*:*:*:*:s3cret");
   await chmod(path, 0o640);
   process.env.PGPASSFILE = path;
   const error = (await t.throwsAsync(requireFilePassword(TARGET))) as NeonError;
   t.is(error.code, "invalid_password");
-  t.regex(error.hint ?? "", /others can read it/);
+  t.regex(error.message, /the password file .*pgpass is not used: others can read it$/);
+  t.is(error.hint, `chmod 0600 ${path}`);
   t.false(`${error.message} ${error.hint}`.includes("s3cret"));
 });
 
@@ -74,7 +76,9 @@ test.serial(
     t.like(error, {
       code: "invalid_password",
       message: 'the server asks user "bob" for a password, and there is none',
+      hint: `Write it into the URI, behind the user and a colon, or into ${join(home, ".pgpass")}, which is read by who connects.`,
     });
+    t.is(maskPasswords(String(error.hint)), String(error.hint));
 
     await writeFile(join(home, ".pgpass"), `${server.tcp}:bob:bob:right\n`, { mode: 0o600 });
     await t.notThrowsAsync(logIn());

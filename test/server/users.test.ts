@@ -161,9 +161,13 @@ test("a branch is pushed to an origin whose URI has a user and a password, and t
   );
 
   const wrong = there.uri.replace("//", "//bob:hunter3@");
-  await t.throwsAsync(call(connection, performPush, { branch: "main", uri: wrong }), {
-    message: `the page server at ${there.uri.replace("//", "//bob@")}: password authentication failed for user "bob"`,
-  });
+  const refused = (await t.throwsAsync(
+    call(connection, performPush, { branch: "main", uri: wrong }),
+  )) as NeonError;
+  const name = there.uri.replace("//", "//bob@");
+  t.is(refused.message, `the page server at ${name}: password authentication failed for user "bob"`);
+  t.is(refused.sqlstate, "28P01");
+  t.regex(refused.hint ?? "", /neon user add there/);
   t.deepEqual((await callStream(connection, originList, {}))[0]?.uri, there.uri.replace("//", "//bob@"));
   for (const line of [...here.logged, ...there.logged]) t.false(/hunter|SCRAM/.test(line), line);
   await connection.close();

@@ -2,6 +2,7 @@ import type { PerformImportResponse } from "../../../gen/neon/pageserver/v1/serv
 import { callAndPrint } from "../call-and-print.js";
 import { formatBytes, formatCount, formatHead, formatTransfer } from "../format.js";
 import type { Command } from "../global-arguments.js";
+import { WHO_CONNECTS } from "../transfer-options.js";
 import { UsageError } from "../usage-error.js";
 
 interface ImportArguments {
@@ -17,6 +18,7 @@ export const importCommand: Command<ImportArguments> = {
   describe: "Make a branch of a running Postgres, or append what it has written since",
   builder: (yargs) =>
     yargs
+      .epilogue(WHO_CONNECTS)
       .positional("branch", {
         type: "string",
         demandOption: true,

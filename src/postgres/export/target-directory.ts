@@ -28,7 +28,8 @@ export class TargetDirectory {
     if (!(await statOf(parent))?.isDirectory()) {
       throw new NeonError("undefined_file", `${parent} is no directory`, { hint: "Make it, and try again." });
     }
-    return new TargetDirectory(await mkdtemp(join(parent, `${basename(place)}.neon-export-`)), place);
+    const path = await mkdtemp(join(parent, `${basename(place)}.neon-export-`)).catch(named(place));
+    return new TargetDirectory(path, place);
   }
 
   /**
@@ -40,7 +41,7 @@ export class TargetDirectory {
     signal?.throwIfAborted();
     await rename(this.path, this.#place).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOTEMPTY" || cause.code === "EEXIST") throw taken(this.#place, cause);
-      throw cause;
+      return named(this.#place)(cause);
     });
     await sync(dirname(this.#place));
   }
@@ -69,6 +70,13 @@ async function freePlace(directory: string): Promise<string> {
     );
   }
   return place;
+}
+
+/** Throws an error of the operating system with the place that the user named, not the temporary one. */
+function named(place: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    throw NeonError.from(Object.assign(error, { path: place }));
+  };
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
