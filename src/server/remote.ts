@@ -65,16 +65,16 @@ export function explainRemote(thrown: unknown, destination: string, party: Party
   const { code, message, detail, hint, sqlstate, retryable } = error;
   const name = remoteName(destination);
   if (code === "connection_failure" || code === "admin_shutdown") {
-    const text = `${name} went away: ${message}`;
+    const text = `the page server at ${name} went away: ${message}`;
     return new NeonError(code, text, { hint: HINTS_LOST[party], retryable: true, party, cause: error });
   }
   if (!error.reported && OURS.includes(code)) {
     return new NeonError(code, `this page server: ${message}`, { detail, hint, party, cause: error });
   }
   if (!error.reported) return error;
-  return new NeonError(code, `${name}: ${message}`, {
+  return new NeonError(code, `the page server at ${name}: ${message}`, {
     detail,
-    hint: HINTS_THERE[code] ?? hint ?? (code === "data_corrupted" ? HINT_DAMAGED : undefined),
+    hint: HINTS_THERE[code] ?? hint ?? (code === "data_corrupted" ? HINT_DAMAGED : loginHint(sqlstate)),
     sqlstate,
     retryable,
     party,
