@@ -37,6 +37,15 @@ export function storePath(directory: string): string {
   return join(directory, "store");
 }
 
+/** Throws 58P01 if a repository has no store, which it has had from its beginning: a new one would look as if it were empty. */
+export function assertStoreExists(directory: string): void {
+  const path = storePath(directory);
+  if (exists(path)) return;
+  throw new NeonError("undefined_file", `the repository has lost its store: ${path} is missing`, {
+    hint: "Put it back from a copy, or remove the repository, make a new one (neon init) and pull the branches from another page server.",
+  });
+}
+
 /** Finds the `.neon` directory in `from` or above it. Throws 58P01 if there is none. */
 export function findRepository(from: string): string {
   const start = resolve(from);
@@ -66,6 +75,7 @@ export async function initRepository(
   const scratch = await mkdtemp(`${directory}.init-`);
   try {
     await writeConfigFile(configPath(scratch), { listen });
+    await mkdir(storePath(scratch), { mode: 0o700 });
     await rename(scratch, directory);
   } catch (error) {
     await rm(scratch, { recursive: true, force: true });

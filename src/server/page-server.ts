@@ -4,7 +4,7 @@ import { Store } from "../timeline/store.js";
 import { VERSION } from "../version.js";
 import { answerQuery } from "./answer-query.js";
 import { BranchClaims } from "./branch-claims.js";
-import { readConfig, socketPath, storePath } from "./config.js";
+import { assertStoreExists, readConfig, socketPath, storePath } from "./config.js";
 import type { ServerContext } from "./context.js";
 import { isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.js";
 import { type Logger, noLog } from "./log.js";
@@ -73,6 +73,7 @@ export class PageServer {
       // The socket first: a holder that the lock cannot see, such as one in another container, answers there, and opening
       // the store deletes what belongs to no running session.
       server.#listener = await server.#listen(address);
+      assertStoreExists(directory);
       server.#store = await Store.open(storePath(directory));
       server.#provide(server.#store);
     } catch (thrown) {

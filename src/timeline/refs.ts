@@ -11,6 +11,7 @@ import {
   TimelineInfoSchema,
 } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
+import { assertLmdbFile } from "./assert-lmdb-file.js";
 
 /**
  * The store's refs and index in one LMDB environment. Branches are authoritative; the rest can be rebuilt from segments.
@@ -40,8 +41,12 @@ export class Refs {
     this.lease = this.#table(LeaseSchema, "lease");
   }
 
-  /** Opens the environment in `directory`. LMDB is no lock: the caller must be the only process. */
-  static open(directory: string): Refs {
+  /**
+   * Opens the environment in `directory`. LMDB is no lock: the caller must be the only process. Throws XX001 if it is
+   * damaged where LMDB would not say so, or missing though it is `needed`, 53100 if the disk is full.
+   */
+  static open(directory: string, needed = false): Refs {
+    assertLmdbFile(join(directory, DATA_FILE), needed);
     assertRoom(directory);
     return new Refs(open({ path: directory, overlappingSync: false, maxDbs: 8 }));
   }
@@ -60,6 +65,9 @@ export class Refs {
     return new Table(this.#root.openDB({ name, encoding: "binary" }), schema);
   }
 }
+
+/** LMDB's name for the file of an environment. */
+const DATA_FILE = "data.mdb";
 
 /** What LMDB may write on opening, in bytes: its lock table, its meta pages and the first pages of each database. */
 const OPENING_BYTES = 128 * 1024;

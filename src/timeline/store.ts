@@ -46,11 +46,14 @@ export class Store {
     this.#indexes = indexes;
   }
 
-  /** Opens the store in `directory`, making it if needed, and puts in order what a dead process left behind. */
+  /**
+   * Opens the store in `directory`, making it if needed, and puts in order what a dead process left behind. Throws XX001 if
+   * its index is damaged, or missing though there are segments.
+   */
   static async open(directory: string): Promise<Store> {
     await mkdir(join(directory, "refs"), { recursive: true, mode: 0o700 });
     const segments = await FileSegmentStore.open(join(directory, "segments"));
-    const refs = Refs.open(join(directory, "refs"));
+    const refs = Refs.open(join(directory, "refs"), (await segments.list()).length > 0);
     const shelf = { refs, segments, indexes: new SegmentIndexes(segments) };
     await recover(shelf);
     return new Store(shelf);

@@ -21,12 +21,12 @@ async function scratch(t: { teardown(work: () => Promise<void>): void }): Promis
   return directory.path;
 }
 
-test("init makes a private .neon with a private config.toml and nothing else", async (t) => {
+test("init makes a private .neon with a private config.toml and an empty store", async (t) => {
   const parent = await scratch(t);
   const directory = await initRepository(parent);
   t.is(directory, join(parent, ".neon"));
   t.deepEqual(await readdir(parent), [".neon"]);
-  t.deepEqual(await readdir(directory), ["config.toml"]);
+  t.deepEqual(await readdir(directory), ["config.toml", "store"]);
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.is((await stat(join(directory, "config.toml"))).mode & 0o777, 0o600);
   t.deepEqual(await readConfig(directory), {
@@ -110,7 +110,7 @@ test("changing origins keeps other settings, names as they are, and the file pri
   t.regex(text, /later = \[ 1, 2 \]/);
   t.regex(text, /note = "x"/);
   t.is((await stat(path)).mode & 0o777, 0o600);
-  t.deepEqual(await readdir(directory), ["config.toml"]);
+  t.deepEqual(await readdir(directory), ["config.toml", "store"]);
 });
 
 test("changing users keeps origins, names as they are, and the nonce of the first change", async (t) => {
