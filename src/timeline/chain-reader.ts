@@ -83,7 +83,6 @@ export class ChainReader {
     const pool = new BufferPool(POOL_BYTES);
     for (let seq = firstSeq; seq <= this.#head.seq; ) {
       const run = await this.#at(seq, async ({ segmentId, lastSeq }, { offsets, firstSeq: base }) => {
-        if (offsets.length - 1 <= lastSeq - base) throw lost(segmentId);
         const start = offsets[seq - base];
         let end = seq + 1;
         while (end <= lastSeq && offsets[end + 1 - base] - start <= RUN_BYTES) end++;
@@ -186,6 +185,8 @@ export class ChainReader {
 
   /** Digest of frame `seq`, which must not lie behind the head. */
   async digest(seq: number): Promise<Buffer> {
+    const { seq: last, digest } = this.#head;
+    if (seq === last && digest !== undefined) return digest;
     return this.#at(seq, async (_, index) => index.digest(seq - index.firstSeq));
   }
 
@@ -216,6 +217,7 @@ export class ChainReader {
     for (let seq = firstSeq; seq <= lastSeq; ) {
       const next = await this.#at(seq, async (extent, { offsets, firstSeq: base }) => {
         const end = Math.min(lastSeq, extent.lastSeq) + 1;
+        if (end - base >= offsets.length) throw lost(extent.segmentId);
         return { end, bytes: offsets[end - base] - offsets[seq - base] };
       });
       bytes += next.bytes;
@@ -245,7 +247,9 @@ export class ChainReader {
     for (;;) {
       const extent = this.#extent(seq);
       try {
-        return await look(extent, await this.#indexes.get(extent.segmentId));
+        const index = await this.#indexes.get(extent.segmentId);
+        if (seq - index.firstSeq >= index.offsets.length - 1) throw lost(extent.segmentId);
+        return await look(extent, index);
       } catch (error) {
         this.#extents = this.#resolve();
         if (this.#extent(seq).segmentId === extent.segmentId) throw error;

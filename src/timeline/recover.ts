@@ -1,12 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { LeaseSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
 import { timelineExtents } from "./chain.js";
-import { decodeFrame } from "./frame.js";
 import { removeOrphans, removeTimeline } from "./garbage.js";
 import { leaseDeadline } from "./lease-deadline.js";
+import { scanSegment } from "./scan-segment.js";
 import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
-import { SegmentFooterBuilder } from "./segment-footer.js";
-import type { SegmentStore } from "./segment-store.js";
 
 /**
  * Brings what sessions of a dead process left behind in order: frames that another attempt can use, or has used already,
@@ -48,24 +46,9 @@ async function sealAll(shelf: Shelf): Promise<void> {
       continue;
     }
     // Damage is told to whoever reads the frames; a branch may stand on them, so that nothing is deleted here.
-    const footer = await readFooter(segments, id, key[1], durableLength).catch(() => undefined);
-    if (footer === undefined) continue;
+    const footer = await scanSegment(segments, id, durableLength);
+    if (footer?.length !== durableLength) continue;
     indexes.unsealed(id, footer);
     await sealSegment(shelf, id, footer).catch(() => undefined);
   }
-}
-
-async function readFooter(
-  segments: SegmentStore,
-  id: string,
-  firstSeq: number,
-  durableLength: number,
-): Promise<SegmentFooterBuilder> {
-  const footer = new SegmentFooterBuilder(firstSeq);
-  while (footer.length < durableLength) {
-    const header = await segments.read(id, footer.length, 5);
-    const length = 1 + header.readInt32BE(1);
-    footer.add(decodeFrame(await segments.read(id, footer.length, length)));
-  }
-  return footer;
 }

@@ -1,11 +1,11 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type SegmentFooter, SegmentFooterSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
-import { DIGEST_BYTES, type Frame } from "./frame.js";
+import { DIGEST_BYTES, type Frame, sha256 } from "./frame.js";
 import type { SegmentStore } from "./segment-store.js";
 
 const MAGIC = Buffer.from("NSEG");
-const TRAILER_BYTES = 4 + MAGIC.length;
+const TRAILER_BYTES = DIGEST_BYTES + 4 + MAGIC.length;
 
 /** Where the frames of one segment lie. */
 export interface SegmentIndex {
@@ -51,15 +51,6 @@ export class SegmentFooterBuilder implements SegmentIndex {
     this.offsets.push(this.length + frame.length);
   }
 
-  /** Forgets the frames behind the first `bytes` bytes, which end between two. */
-  cut(bytes: number): void {
-    while (this.length > bytes) {
-      this.#digests.pop();
-      this.#endLsns.pop();
-      this.offsets.pop();
-    }
-  }
-
   /** Adds the first `count` frames of another segment. */
   addFrom(index: SegmentIndex, count: number): void {
     const begin = this.length;
@@ -67,6 +58,15 @@ export class SegmentFooterBuilder implements SegmentIndex {
       this.#digests.push(index.digest(i));
       this.#endLsns.push(index.endLsn(i));
       this.offsets.push(begin + index.offsets[i + 1]);
+    }
+  }
+
+  /** Forgets the frames behind the first `bytes` bytes, which end between two. */
+  cut(bytes: number): void {
+    while (this.length > bytes) {
+      this.#digests.pop();
+      this.#endLsns.pop();
+      this.offsets.pop();
     }
   }
 
@@ -83,7 +83,7 @@ export class SegmentFooterBuilder implements SegmentIndex {
     );
     const length = Buffer.alloc(4);
     length.writeUInt32BE(footer.length);
-    return Buffer.concat([footer, length, MAGIC]);
+    return Buffer.concat([footer, sha256(footer), length, MAGIC]);
   }
 }
 
@@ -91,11 +91,13 @@ export class SegmentFooterBuilder implements SegmentIndex {
 export async function readSegmentFooter(segments: SegmentStore, id: string): Promise<SegmentIndex> {
   const fileLength = await segments.length(id);
   const trailer = await segments.read(id, Math.max(0, fileLength - TRAILER_BYTES), TRAILER_BYTES);
-  if (trailer.length < TRAILER_BYTES || !trailer.subarray(4).equals(MAGIC)) throw damaged(id);
-  const length = trailer.readUInt32BE(0);
+  if (trailer.length < TRAILER_BYTES || !trailer.subarray(DIGEST_BYTES + 4).equals(MAGIC)) throw damaged(id);
+  const length = trailer.readUInt32BE(DIGEST_BYTES);
   const framesLength = fileLength - TRAILER_BYTES - length;
   if (framesLength < 0) throw damaged(id);
-  const footer = parse(id, await segments.read(id, framesLength, length));
+  const bytes = await segments.read(id, framesLength, length);
+  if (!sha256(bytes).equals(trailer.subarray(0, DIGEST_BYTES))) throw damaged(id);
+  const footer = parse(id, bytes);
   const offsets = footer.offsets.map(Number);
   const count = offsets.length - 1;
   const digests = Buffer.from(footer.digests.buffer, footer.digests.byteOffset, footer.digests.length);

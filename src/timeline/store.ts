@@ -54,7 +54,7 @@ export class Store {
     await mkdir(join(directory, "refs"), { recursive: true, mode: 0o700 });
     const segments = await FileSegmentStore.open(join(directory, "segments"));
     const refs = Refs.open(join(directory, "refs"), (await segments.list()).length > 0);
-    const shelf = { refs, segments, indexes: new SegmentIndexes(segments) };
+    const shelf = { refs, segments, indexes: new SegmentIndexes(segments, refs) };
     await recover(shelf);
     return new Store(shelf);
   }

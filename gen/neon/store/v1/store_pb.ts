@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/store/v1/store.proto.
  */
 export const file_neon_store_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCJcCg1TZWdtZW50Rm9vdGVyEhEKCWZpcnN0X3NlcRgBIAEoBBIPCgdvZmZzZXRzGAIgAygEEg8KB2RpZ2VzdHMYAyABKAwSFgoIZW5kX2xzbnMYBCADKARCBMjaGAEqXwoMU2VnbWVudFN0YXRlEh0KGVNFR01FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRUdNRU5UX1NUQVRFX09QRU4QARIYChRTRUdNRU5UX1NUQVRFX1NFQUxFRBACYgZwcm90bzM", [file_neon_pageserver_v1_options]);
+  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCImCg1TZWdtZW50RGFtYWdlEhUKDWZpcnN0X2JhZF9zZXEYASABKAQiXAoNU2VnbWVudEZvb3RlchIRCglmaXJzdF9zZXEYASABKAQSDwoHb2Zmc2V0cxgCIAMoBBIPCgdkaWdlc3RzGAMgASgMEhYKCGVuZF9sc25zGAQgAygEQgTI2hgBKl8KDFNlZ21lbnRTdGF0ZRIdChlTRUdNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSU0VHTUVOVF9TVEFURV9PUEVOEAESGAoUU0VHTUVOVF9TVEFURV9TRUFMRUQQAmIGcHJvdG8z", [file_neon_pageserver_v1_options]);
 
 /**
  * Value of the refs database `branch`, by branch name.
@@ -169,8 +169,30 @@ export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 3);
 
 /**
- * Where the frames of a sealed segment lie. It follows the last frame; behind it stand its length (uint32, big-endian)
- * and the four bytes `NSEG`.
+ * Value of the database `damage`, by segment id: frames that cannot be read any more as they were written. What is known
+ * here is not taken for present when frames are received again. Kept until the frame is found good or is gone.
+ *
+ * @generated from message neon.store.v1.SegmentDamage
+ */
+export type SegmentDamage = Message<"neon.store.v1.SegmentDamage"> & {
+  /**
+   * Number of the first such frame.
+   *
+   * @generated from field: uint64 first_bad_seq = 1;
+   */
+  firstBadSeq: bigint;
+};
+
+/**
+ * Describes the message neon.store.v1.SegmentDamage.
+ * Use `create(SegmentDamageSchema)` to create a new message.
+ */
+export const SegmentDamageSchema: GenMessage<SegmentDamage> = /*@__PURE__*/
+  messageDesc(file_neon_store_v1_store, 4);
+
+/**
+ * Where the frames of a sealed segment lie. It follows the last frame; behind it stand its SHA-256, its length (uint32,
+ * big-endian) and the four bytes `NSEG`. Where it is damaged it can be made again of the frames.
  *
  * @generated from message neon.store.v1.SegmentFooter
  */
@@ -209,7 +231,7 @@ export type SegmentFooter = Message<"neon.store.v1.SegmentFooter"> & {
  * Use `create(SegmentFooterSchema)` to create a new message.
  */
 export const SegmentFooterSchema: GenMessage<SegmentFooter> = /*@__PURE__*/
-  messageDesc(file_neon_store_v1_store, 4);
+  messageDesc(file_neon_store_v1_store, 5);
 
 /**
  * Whether a segment can still grow.
@@ -232,7 +254,7 @@ export enum SegmentState {
   OPEN = 1,
 
   /**
-   * It has its footer and never changes again.
+   * It has its footer and never grows again. Garbage collection may cut it.
    *
    * @generated from enum value: SEGMENT_STATE_SEALED = 2;
    */
