@@ -14,6 +14,7 @@ export interface Transfer {
   readonly endLsn: bigint;
   readonly recoveryBranch?: string | undefined;
   readonly dryRun: boolean;
+  readonly repairedFrames?: bigint | undefined;
 }
 
 /**
@@ -22,10 +23,12 @@ export interface Transfer {
  */
 export function describeTransfer(transfer: Transfer, what: string, target: string): string {
   if (transfer.decision === Decision.UP_TO_DATE) {
+    if (transfer.repairedFrames !== undefined) return describeRepair(transfer, target);
     return `Up to date: ${target} is at ${formatHead(transfer.head)} too`;
   }
   const done = transfer.dryRun ? `Would have ${what}` : capital(what);
-  return `${done}, ${describeUpdate(transfer)}: ${describeFrames(transfer)}${describeKept(transfer)}`;
+  const moved = `${describeFrames(transfer)}${describeRepaired(transfer)}${describeKept(transfer)}`;
+  return `${done}, ${describeUpdate(transfer)}: ${moved}`;
 }
 
 function describeUpdate({ decision, oldHead, endLsn }: Transfer): string {
@@ -42,11 +45,26 @@ function describeFrames({ frames, bytes, seconds, startLsn, endLsn, dryRun }: Tr
   return `${formatCount(frames, "frame")}, ${formatBytes(bytes)}, ${range}`;
 }
 
+function describeRepaired({ repairedFrames }: Transfer): string {
+  return repairedFrames ? `; ${formatCount(repairedFrames, "frame")} of them in place of damaged ones` : "";
+}
+
 function describeKept({ recoveryBranch, dryRun }: Transfer): string {
   if (!recoveryBranch) return "";
   return dryRun
     ? `; what it points to would be kept as ${recoveryBranch}`
     : `; what it pointed to is kept as ${recoveryBranch}`;
+}
+
+function describeRepair({ dryRun, frames, bytes, seconds, head }: Transfer, target: string): string {
+  if (dryRun) {
+    return `Would have repaired ${target}: ${formatCount(frames, "frame")} of ${formatBytes(bytes)}`;
+  }
+  const moved =
+    frames === 0n
+      ? "good frames were there already"
+      : `${formatCount(frames, "frame")} sent again, ${formatTransfer(bytes, seconds)}`;
+  return `Repaired ${target}, still at ${formatHead(head)}: ${moved}`;
 }
 
 function capital(text: string): string {

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ProgressSchema } from "../../gen/neon/pageserver/v1/service_pb.js";
+import type { SerialQueue } from "../serial-queue.js";
 import type { Store } from "../timeline/store.js";
 import type { BranchClaims } from "./branch-claims.js";
 import type { Logger } from "./log.js";
-import type { SerialQueue } from "./serial-queue.js";
 
 /** What the handlers of all commands share: the repository and its page server. */
 export interface ServerContext {

@@ -1,5 +1,6 @@
 import { NeonError } from "../errors.js";
 import { type Listener, listen, type ServerHandler } from "../pgwire/listener.js";
+import { SerialQueue } from "../serial-queue.js";
 import { Store } from "../timeline/store.js";
 import { VERSION } from "../version.js";
 import { answerQuery } from "./answer-query.js";
@@ -10,7 +11,6 @@ import { isLoopback, type ListenAddress, parseListenAddress } from "./listen-add
 import { type Logger, noLog } from "./log.js";
 import { passwordUsers } from "./password-users.js";
 import { acquireLock, type RepositoryLock } from "./repository-lock.js";
-import { SerialQueue } from "./serial-queue.js";
 
 /** What {@link PageServer.start} takes. */
 export interface PageServerOptions {

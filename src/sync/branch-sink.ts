@@ -50,7 +50,9 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       unpin = release;
       const force = options.force === true || options.expected !== undefined;
       const forced = force && !FREE.includes(answer.decision);
-      answer.accepted = forced || (FREE.includes(answer.decision) && answer.decision !== Decision.UP_TO_DATE);
+      // Up to date names a common frame only where that one, or one before it, is damaged here.
+      const lacks = answer.decision !== Decision.UP_TO_DATE || answer.common !== undefined;
+      answer.accepted = forced || (FREE.includes(answer.decision) && lacks);
       answer.dryRun = options.dryRun === true;
       if (forced && branch !== undefined) answer.recoveryBranch = store.recoveryName(name, branch.head);
       plan = { branch, forced, have };
@@ -110,7 +112,8 @@ async function compare(
   const source = fromHeadMessage(offer.head);
   const known = fromPositionMessages(offer.locator, source.seq);
   const head = branch && toHeadMessage(branch.head);
-  if (branch !== undefined && sameHead(branch.head, source)) {
+  const damaged = branch !== undefined && store.firstBadFrame(branch) !== undefined;
+  if (branch !== undefined && !damaged && sameHead(branch.head, source)) {
     const answer = create(AnswerSchema, { decision: Decision.UP_TO_DATE, head });
     return { answer, have: undefined, unpin: () => {} };
   }
@@ -123,6 +126,8 @@ async function compare(
     }));
     const named = branch && new Candidate(store.reader(branch), source.seq);
     const candidates = others.map(({ candidate }) => candidate);
+    // Where frames are damaged, so can be what is known of them, but not the head.
+    if (damaged && branch.head.seq <= source.seq) await named?.narrow(await ask([branch.head.seq]));
     await locate(named, candidates, known, ask);
     const best = others.reduce<(typeof others)[number] | undefined>(
       (most, each) => (commonSeq(each.candidate) > commonSeq(most?.candidate) ? each : most),

@@ -3,6 +3,7 @@
  * digest is the same, every earlier one is. So each chain has one boundary, which is narrowed with 64 digests a round.
  */
 import type { ChainReader } from "../timeline/chain-reader.js";
+import { isDamage } from "../timeline/is-damage.js";
 import type { Ask, Position } from "./party.js";
 
 /** Digests that are asked for in one round. */
@@ -41,8 +42,18 @@ export class Candidate {
     for (const position of positions) {
       const { seq, digest } = position;
       if (seq <= this.#low || seq >= this.#high) continue;
-      if ((await this.reader.digest(seq)).equals(digest)) this.common = position;
+      if ((await this.#digest(seq))?.equals(digest)) this.common = position;
       else this.#high = seq;
+    }
+  }
+
+  /** Undefined where damage leaves nothing to compare. */
+  async #digest(seq: number): Promise<Buffer | undefined> {
+    try {
+      return await this.reader.digest(seq);
+    } catch (error) {
+      if (isDamage(error)) return undefined;
+      throw error;
     }
   }
 
@@ -55,8 +66,8 @@ export class Candidate {
 }
 
 /**
- * Settles `named` if it is there, and whichever of `others` could hold the most of the sender's frames. `known` is the
- * sender's locator.
+ * Settles `named` if it is there, and whichever of `others` could hold the most of the sender's frames. `named` decides only:
+ * its frames can be damaged, and those that are held are among `others` too. `known` is the sender's locator.
  */
 export async function locate(
   named: Candidate | undefined,
@@ -67,7 +78,7 @@ export async function locate(
   const all = named === undefined ? others : [named, ...others];
   for (const candidate of all) await candidate.narrow(known);
   for (;;) {
-    const best = Math.max(-1, ...all.map(({ common }) => common?.seq ?? -1));
+    const best = Math.max(-1, ...others.map(({ common }) => common?.seq ?? -1));
     const open = all.filter(
       (candidate) => !candidate.settled && (candidate === named || candidate.highest > best),
     );

@@ -26,6 +26,11 @@ export interface Outcome {
   readonly startLsn: Lsn;
   /** The branch that keeps what a forced one pointed to, or would. */
   readonly recoveryBranch: string | undefined;
+  /**
+   * Frames of the receiver's branch that travelled, or would have, since those that it stood on are damaged; 0 if the
+   * receiver had good ones elsewhere. Undefined if there was nothing to repair.
+   */
+  readonly repairedFrames: number | undefined;
   /** What the two branches are to each other. */
   readonly divergence: Divergence;
 }
@@ -48,6 +53,7 @@ export function endedByAnswer(answer: Answer, source: Head): Outcome {
     bytes: 0,
     startLsn: answer.decision === Decision.UP_TO_DATE ? source.lsn : 0n,
     recoveryBranch: undefined,
+    repairedFrames: undefined,
     divergence: divergenceOf(answer, source),
   };
 }
@@ -56,4 +62,10 @@ export function endedByAnswer(answer: Answer, source: Head): Outcome {
 export function divergenceOf(answer: Answer, source: Head): Divergence {
   const { decision, common, head: destination } = answer;
   return create(DivergenceSchema, { decision, common, source: toHeadMessage(source), destination });
+}
+
+/** See {@link Outcome.repairedFrames}. `answer` is one that wants frames. */
+export function repairedFrames({ decision, common, have }: Answer): number | undefined {
+  const [shared, held] = [Number(common?.seq ?? -1n), Number(have?.seq ?? -1n)];
+  return decision === Decision.UP_TO_DATE || held < shared ? Math.max(0, shared - held) : undefined;
 }

@@ -4,7 +4,13 @@ import type { CopyBoth } from "../pgwire/copy-both.js";
 import { type Head, sameHead } from "../timeline/head.js";
 import { FrameIntake } from "./frame-intake.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import { divergenceOf, endedByAnswer, type Outcome, type SessionProgress } from "./outcome.js";
+import {
+  divergenceOf,
+  endedByAnswer,
+  type Outcome,
+  repairedFrames,
+  type SessionProgress,
+} from "./outcome.js";
 import type { Ask, Sink } from "./party.js";
 import { fromPositionMessages } from "./position-message.js";
 import { Session, unexpected } from "./session.js";
@@ -120,6 +126,7 @@ function outcome(answer: Answer, plan: Plan, offered: Head, recoveryBranch: stri
     bytes: Number(plan.bytes),
     startLsn: plan.startLsn,
     recoveryBranch,
+    repairedFrames: repairedFrames(answer),
     divergence: divergenceOf(answer, offered),
   };
 }

@@ -5,7 +5,13 @@ import type { CopyBoth } from "../pgwire/copy-both.js";
 import { sameHead } from "../timeline/head.js";
 import { locatorSeqs } from "./branch-source.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import { divergenceOf, endedByAnswer, type Outcome, type SessionProgress } from "./outcome.js";
+import {
+  divergenceOf,
+  endedByAnswer,
+  type Outcome,
+  repairedFrames,
+  type SessionProgress,
+} from "./outcome.js";
 import type { Source } from "./party.js";
 import { fromPositionMessages, toPositionMessage } from "./position-message.js";
 import { SendWindow } from "./send-window.js";
@@ -61,6 +67,7 @@ export async function send(options: SendOptions): Promise<Outcome> {
       bytes: Number(plan.bytes),
       startLsn: plan.startLsn,
       recoveryBranch,
+      repairedFrames: repairedFrames(answer),
       divergence: divergenceOf(answer, source.head),
     };
   } catch (thrown) {

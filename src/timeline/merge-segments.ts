@@ -33,7 +33,8 @@ interface Part {
  */
 export async function mergeSegments(refs: Refs, segments: SegmentStore, timelineId: string): Promise<void> {
   const parts = partsToMerge(refs, timelineId);
-  if (parts.length === 0) return;
+  // What is known of damage is known of a segment.
+  if (parts.length === 0 || parts.some(({ segmentId }) => refs.damage.get(segmentId) !== undefined)) return;
   const id = randomBytes(16).toString("hex");
   const put = (state: SegmentState, length: number) =>
     refs.segment.put(id, create(SegmentInfoSchema, { state, durableLength: BigInt(length) }));

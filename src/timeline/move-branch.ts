@@ -8,6 +8,7 @@ import type { Base } from "./base.js";
 import { hex, requireTimeline, timelineExtents } from "./chain.js";
 import type { FrameAppender } from "./frame-appender.js";
 import { type Head, sameHead } from "./head.js";
+import { leaveDamage } from "./leave-damage.js";
 import type { Refs } from "./refs.js";
 
 /** Where a branch is to be moved. */
@@ -43,6 +44,7 @@ export function moveBranch(refs: Refs, move: Move, shown: ReadonlySet<string>): 
       timelineId: Buffer.from(timelineId, "hex"),
     }),
   );
+  if (current !== undefined && recovery === undefined) leaveDamage(refs, current, timelineId);
   return recovery;
 }
 

@@ -7,6 +7,7 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import {
   BranchRefSchema,
   LeaseSchema,
+  SegmentDamageSchema,
   SegmentInfoSchema,
   TimelineInfoSchema,
 } from "../../gen/neon/store/v1/store_pb.js";
@@ -29,6 +30,8 @@ export class Refs {
   readonly extent: Database<string, [string, number]>;
   /** By segment id (hex). */
   readonly segment;
+  /** By segment id (hex). Nearly always empty. */
+  readonly damage;
   /** By session id (hex). */
   readonly lease;
 
@@ -38,6 +41,7 @@ export class Refs {
     this.timeline = this.#table(TimelineInfoSchema, "timeline");
     this.extent = root.openDB({ name: "extent", encoding: "string" });
     this.segment = this.#table(SegmentInfoSchema, "segment");
+    this.damage = this.#table(SegmentDamageSchema, "damage");
     this.lease = this.#table(LeaseSchema, "lease");
   }
 
@@ -108,6 +112,12 @@ export class Table<T extends Message> {
 
   remove(key: Key): void {
     this.#database.removeSync(key);
+  }
+
+  /** Whether it has no entry. */
+  get empty(): boolean {
+    for (const _ of this.#database.getKeys({ limit: 1 })) return false;
+    return true;
   }
 
   /** Keys and values in the order of the keys. */

@@ -9,18 +9,19 @@ import { assertBranchName } from "./branch-name.js";
 import { type ChainPoint, hex, requireTimeline, resolveChain } from "./chain.js";
 import { ChainReader } from "./chain-reader.js";
 import { ChainWriter } from "./chain-writer.js";
+import { firstBadFrame } from "./damage.js";
 import type { DecodedFrame } from "./decode-records.js";
 import { FrameAppender } from "./frame-appender.js";
-import { collectGarbage, type Freed } from "./garbage.js";
+import type { Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
-import { mergeSegments } from "./merge-segments.js";
 import { type Move, moveBranch, recoveryName } from "./move-branch.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
 import type { Shelf } from "./seal-segment.js";
 import { SegmentIndexes } from "./segment-indexes.js";
-import { FileSegmentStore, type SegmentStore } from "./segment-store.js";
+import { FileSegmentStore } from "./segment-store.js";
 import { timelineEnd } from "./timeline-end.js";
+import { Upkeep } from "./upkeep.js";
 
 export type { Branch } from "./branch.js";
 
@@ -29,21 +30,20 @@ export type { Branch } from "./branch.js";
  * the repository's lock.
  */
 export class Store {
+  /** What changes sealed segments. */
+  readonly upkeep: Upkeep;
+  readonly #shelf: Shelf;
   readonly #refs: Refs;
-  readonly #segments: SegmentStore;
-  readonly #indexes: SegmentIndexes;
   readonly #appenders = new Set<FrameAppender>();
   readonly #pinned = new Set<ChainPoint>();
   readonly #watchers = new Set<(name: string) => void>();
   /** Timelines that others have been shown while they were being written. */
   readonly #shown = new Set<string>();
 
-  #merging: Promise<void> = Promise.resolve();
-
-  private constructor({ refs, segments, indexes }: Shelf) {
-    this.#refs = refs;
-    this.#segments = segments;
-    this.#indexes = indexes;
+  private constructor(shelf: Shelf) {
+    this.#shelf = shelf;
+    this.#refs = shelf.refs;
+    this.upkeep = new Upkeep(shelf);
   }
 
   /**
@@ -62,7 +62,7 @@ export class Store {
   /** Closes it. What is being written stays unfinished until the next opening. */
   async close(): Promise<void> {
     for (const appender of this.#appenders) await appender.close();
-    await this.#merging;
+    await this.upkeep.settle();
     await this.#refs.close();
   }
 
@@ -143,7 +143,8 @@ export class Store {
       recovery = moveBranch(this.#refs, move, this.#shown);
     });
     this.#tellWatchers(move.name);
-    this.#mergeLater(move.name);
+    const moved = this.#refs.branch.get(move.name);
+    if (moved !== undefined) this.upkeep.mergeSegments(hex(moved.timelineId));
     return recovery;
   }
 
@@ -192,6 +193,11 @@ export class Store {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** Number of the first frame of a branch that is known to be damaged. */
+  firstBadFrame(branch: Branch): number | undefined {
+    return firstBadFrame(this.#refs, pointOf(branch));
+  }
+
   /** Reads the frames of a branch up to its head. */
   reader(branch: Branch): ChainReader {
     return this.readerAt({ ...pointOf(branch), digest: branch.head.digest });
@@ -199,7 +205,8 @@ export class Store {
 
   /** Reads the frames up to a point, whose frame has to have the digest if one is given. */
   readerAt(point: ChainPoint & { digest?: Buffer }): ChainReader {
-    return new ChainReader(this.#segments, this.#indexes, () => resolveChain(this.#refs, point), point);
+    const { refs, segments, indexes } = this.#shelf;
+    return new ChainReader(segments, indexes, () => resolveChain(refs, point), point);
   }
 
   /** Frames of a branch with their records, every digest checked. Throws XX001 at the first damage. */
@@ -255,8 +262,8 @@ export class Store {
       for (const unpin of pins) unpin();
     };
     try {
-      const find = (timelineId: string) => timelineEnd(this.#refs, this.#indexes, timelineId);
-      const ends = await Promise.all(timelineIds.map(find));
+      const { refs, indexes } = this.#shelf;
+      const ends = await Promise.all(timelineIds.map((id) => timelineEnd(refs, indexes, id)));
       return { points: ends.filter((end) => end !== undefined), release };
     } catch (error) {
       release();
@@ -267,39 +274,25 @@ export class Store {
   /** Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. */
   async collectGarbage(all: boolean): Promise<Freed> {
     const now = BigInt(Math.floor(Date.now() / 1000));
-    const bases = Array.from(this.#appenders, ({ base }) => base).filter((base) => base !== undefined);
-    const pinned = bases.map(({ timelineId, predecessor }) => ({
-      timelineId,
-      seq: Number(predecessor.header.seq),
-      lsn: predecessor.header.endLsn,
-    }));
-    return collectGarbage(
-      this.#refs,
-      this.#segments,
-      [...this.#pinned, ...pinned],
-      (deadline) => all || deadline < now,
-    );
+    const pinned = () => {
+      const bases = Array.from(this.#appenders, ({ base }) => base).filter((base) => base !== undefined);
+      const points = bases.map(({ timelineId, predecessor: { header } }) => ({
+        timelineId,
+        seq: Number(header.seq),
+        lsn: header.endLsn,
+      }));
+      return [...this.#pinned, ...points];
+    };
+    return this.upkeep.collectGarbage(pinned, (deadline) => all || deadline < now);
   }
 
   #tellWatchers(name: string): void {
     for (const watcher of this.#watchers) watcher(name);
   }
 
-  /** Merges short segments of a branch. A failure leaves them as they were, and is met again by who reads them. */
-  #mergeLater(name: string): void {
-    const ref = this.#refs.branch.get(name);
-    if (ref === undefined) return;
-    const timelineId = hex(ref.timelineId);
-    this.#merging = this.#merging
-      .then(() => mergeSegments(this.#refs, this.#segments, timelineId))
-      .catch(() => undefined);
-  }
-
   #append(base: Base | undefined, resumable: boolean): FrameAppender {
     const appender = new FrameAppender({
-      segments: this.#segments,
-      refs: this.#refs,
-      indexes: this.#indexes,
+      ...this.#shelf,
       base,
       resumable,
       onEnd: () => this.#appenders.delete(appender),

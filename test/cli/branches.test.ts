@@ -73,7 +73,9 @@ test("branches are created, renamed, listed here and elsewhere, logged, verified
   const saved = formatLsn(branch.head.lsn);
   t.regex(
     await out(1, "verify", "main"),
-    new RegExp(`^main: BAD at frame 4: .*\n  .*neon branch create NAME main@${saved}\n$`),
+    new RegExp(
+      `^main: BAD at frame 4: .*\n  .*neon branch create NAME main@${saved}\n  to repair it: .*neon pull main from there\n$`,
+    ),
   );
   t.is(await out(0, "branch", "create", "saved", `main@${saved}`), `Created saved at ${saved}\n`);
   t.regex(await out(0, "verify", "saved"), /^saved: ok/);

@@ -21,10 +21,17 @@ export const verifyCommand: Command<{ branch: string | undefined }> = {
 function describe(result: BranchVerifyResponse): string {
   const { branch, frames, bytes, pages, savedLsn } = result;
   const checked = `${formatCount(frames, "frame")}, ${formatBytes(bytes)}, ${formatCount(pages, "page checksum")}`;
-  if (result.ok) return `${branch}: ok (${checked})`;
+  const rebuilt =
+    result.rebuiltFooters === 0n
+      ? ""
+      : `\n  ${formatCount(result.rebuiltFooters, "damaged segment footer")} made again of the frames, which are good`;
+  if (result.ok) return `${branch}: ok (${checked})${rebuilt}`;
   const saved =
     savedLsn === undefined
-      ? "nothing of it can be saved here; push it again from another page server that has it"
+      ? "nothing of it can be saved here"
       : `what is before can be saved: neon branch create NAME ${branch}@${formatLsn(savedLsn)}`;
-  return `${branch}: BAD at frame ${result.badFrame}: ${result.error}\n  ${saved}`;
+  const again = result.repairable
+    ? `\n  to repair it: push it here again from another page server that has it, or neon pull ${branch} from there`
+    : "";
+  return `${branch}: BAD at frame ${result.badFrame}: ${result.error}\n  ${saved}${again}${rebuilt}`;
 }

@@ -20,6 +20,8 @@ export async function* branchVerify(
     onProgress: (step) => progress(progressMessage(step)),
   });
   for await (const { branch, frames, bytes, pages, damage } of found) {
+    const repairable = (await store.upkeep.recordDamage(branch, frames)) && damage !== undefined;
+    const rebuiltFooters = await store.upkeep.rebuildFooters(branch);
     yield {
       branch: branch.name,
       ok: damage === undefined,
@@ -28,6 +30,8 @@ export async function* branchVerify(
       pages: BigInt(pages),
       ...(damage !== undefined && { badFrame: BigInt(damage.seq), error: damage.text }),
       ...(damage?.savedLsn !== undefined && { savedLsn: damage.savedLsn }),
+      repairable,
+      rebuiltFooters: BigInt(rebuiltFooters),
     };
   }
 }

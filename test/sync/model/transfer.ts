@@ -157,7 +157,8 @@ function counting(sink: Sink, calls: { asked(): void; durable(seq: bigint): void
 function acknowledging(store: Store): Store {
   return new Proxy(store, {
     get: (_target, key: keyof Store) => {
-      if (key !== "appendFrames") return store[key].bind(store);
+      const value = store[key];
+      if (key !== "appendFrames") return typeof value === "function" ? value.bind(store) : value;
       return (base?: Base) => {
         const appender = store.appendFrames(base);
         const append = appender.append.bind(appender);

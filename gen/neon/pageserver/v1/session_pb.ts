@@ -439,6 +439,7 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
 
   /**
    * Last of the sender's frames that the receiver holds anywhere: sending starts after it. Absent: send from the first.
+   * Frames that the receiver knows to be damaged, and those behind them, are not held; so it can lie before `common`.
    *
    * @generated from field: neon.pageserver.v1.FramePosition have = 3;
    */
@@ -452,8 +453,8 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
   head?: Head | undefined;
 
   /**
-   * The receiver wants the frames after `have`: after create and fast-forward, and after any other decision but up to
-   * date if its user forces the branch to move.
+   * The receiver wants the frames after `have`: after create and fast-forward, after up to date if its branch stands on
+   * damaged frames, and after any other decision if its user forces the branch to move.
    *
    * @generated from field: bool accepted = 5;
    */
