@@ -37,7 +37,7 @@ interface Refusal {
   readonly sqlstate: string;
   readonly message: string;
   readonly hint: string;
-  readonly divergence: { decision: string; common?: { lsn: string; digest: string } };
+  readonly divergence: { decision: string; common: { lsn: string; digest: string } | null };
 }
 
 /** Imports onto a branch, which has to be refused, and reads why. */
@@ -128,7 +128,7 @@ test.serial(
     await ask(t, directory, "import", "main", primary.uri);
     const { hint, divergence } = await refused(t, directory, "main", standby);
     t.regex(hint, /^No branch can begin at [0-9A-F/]+: the base backup of branch "main" was not complete/);
-    t.is(divergence.common, undefined);
+    t.is(divergence.common, null);
     t.is(await follow(t, directory, hint, standby), 1);
   },
 );

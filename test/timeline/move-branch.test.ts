@@ -69,18 +69,22 @@ test("a branch that was deleted meanwhile is not made anew, one that was made me
   t.deepEqual(store.requireBranch("main").head, move.head);
 });
 
-test("what a branch pointed to is kept under a name that is free, and can be read on", async (t) => {
+test("what a branch pointed to is kept once, under a name that is free, and can be read on", async (t) => {
   const { store, main, chain } = await setUp(t);
   const grown = await oneMore(store, main, chain);
   await store.move(grown);
   const stem = `main-before-${grown.head.digest.toString("hex").slice(0, 8)}`;
-  for (const recovery of [stem, `${stem}-2`, `${stem}-3`]) {
+  for (const recovery of [stem, stem, `${stem}-2`]) {
     const before = store.requireBranch("main");
+    if (recovery !== stem) {
+      await store.deleteBranch(stem);
+      await store.forkBranch(stem, before, main.head);
+    }
     t.deepEqual(before.head, grown.head);
     const forced = await oneMore(store, main, forkWal(chain, main.head.lsn));
     t.is(await store.move({ ...forced, expected: before.head, keepOld: true }), recovery);
     const kept = store.requireBranch(recovery);
-    t.deepEqual([kept.head, kept.timelineId, kept.bytes], [before.head, before.timelineId, before.bytes]);
+    t.deepEqual([kept.head, kept.bytes], [before.head, before.bytes]);
     const moved = store.requireBranch("main");
     t.deepEqual(moved.head, forced.head);
     t.notDeepEqual(moved.timelineId, before.timelineId);
