@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { once } from "node:events";
 import test, { type ExecutionContext } from "ava";
 import { hungPostgres, neon, type Running, spawnNeon, temporaryRepository } from "./support/neon.js";
 
@@ -65,7 +65,7 @@ test.serial("stop waits for running commands; stop --now cancels them", async (t
   await neon(directory, "start");
   const first = await hungImport(t, directory);
   const stop = spawnNeon(directory, "stop");
-  await sleep(1500);
+  if (stop.child.stderr !== null) await once(stop.child.stderr, "data"); // it says that it waits
   t.is(stop.child.exitCode, null);
   first.child.kill("SIGINT");
   const stopped = await stop.outcome;
