@@ -11,6 +11,7 @@ import { ChainReader } from "./chain-reader.js";
 import { ChainWriter } from "./chain-writer.js";
 import { firstBadFrame } from "./damage.js";
 import type { DecodedFrame } from "./decode-records.js";
+import { type EndsOfChains, endsOfChains } from "./ends-of-chains.js";
 import { FrameAppender } from "./frame-appender.js";
 import type { Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
@@ -20,7 +21,6 @@ import { Refs } from "./refs.js";
 import type { Shelf } from "./seal-segment.js";
 import { SegmentIndexes } from "./segment-indexes.js";
 import { FileSegmentStore } from "./segment-store.js";
-import { timelineEnd } from "./timeline-end.js";
 import { Upkeep } from "./upkeep.js";
 
 export type { Branch } from "./branch.js";
@@ -239,36 +239,9 @@ export class Store {
     };
   }
 
-  /**
-   * The ends of all timelines whose chains begin with the given frame, whether or not a branch stands there: what an
-   * earlier session received is found again. Of a timeline that is still being received what is durable counts, since
-   * nobody can know whether its session will ever go on. None of them is collected before `release` is called.
-   */
-  async endsOfChains(startDigest: Uint8Array): Promise<{ points: ChainPoint[]; release(): void }> {
-    const timelineIds: string[] = [];
-    for (const [key, info] of this.#refs.timeline.entries()) {
-      if (hex(info.startDigest) !== hex(startDigest)) continue;
-      const timelineId = String(key);
-      const lease = this.#refs.lease.get(timelineId);
-      const running = lease?.deadline === 0n;
-      if (running && !lease?.resumable) continue;
-      if (running) this.#shown.add(timelineId);
-      timelineIds.push(timelineId);
-    }
-    const pins = timelineIds.map((timelineId) =>
-      this.pin({ timelineId, seq: Number.MAX_SAFE_INTEGER, lsn: 0n }),
-    );
-    const release = () => {
-      for (const unpin of pins) unpin();
-    };
-    try {
-      const { refs, indexes } = this.#shelf;
-      const ends = await Promise.all(timelineIds.map((id) => timelineEnd(refs, indexes, id)));
-      return { points: ends.filter((end) => end !== undefined), release };
-    } catch (error) {
-      release();
-      throw error;
-    }
+  /** See {@link endsOfChains}. */
+  endsOfChains(startDigest: Uint8Array): Promise<EndsOfChains> {
+    return endsOfChains(this.#shelf, startDigest, this.#shown, (point) => this.pin(point));
   }
 
   /** Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. */
