@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Codec, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { RecordBatchSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { encodeFrame, type Frame, sha256 } from "../../src/timeline/frame.js";
+import { encodeFrame, type Frame, sha256 } from "../../src/timeline/frame/frame.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
 
 const BEGIN = 0x1000000n;

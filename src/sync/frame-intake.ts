@@ -1,5 +1,5 @@
 import { NeonError } from "../errors.js";
-import { checkPayload, parseFrame } from "../timeline/frame.js";
+import { checkPayload, parseFrame } from "../timeline/frame/frame.js";
 import type { Sink } from "./party.js";
 
 /** Frames that may be hashed at the same time. */

@@ -1,7 +1,7 @@
 import type { Head as HeadMessage } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import { MAX_SEQ } from "../limits.js";
-import { DIGEST_BYTES } from "../timeline/frame.js";
+import { DIGEST_BYTES } from "../timeline/frame/frame.js";
 import type { Head } from "../timeline/head.js";
 
 /** A head as it travels. */

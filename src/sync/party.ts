@@ -5,7 +5,7 @@ import type { StartRecord } from "../../gen/neon/pageserver/v1/record_pb.js";
 import type { Answer, Offer } from "../../gen/neon/pageserver/v1/session_pb.js";
 import type { Lsn } from "../lsn.js";
 import type { FrameRun } from "../timeline/chain-reader.js";
-import type { Frame } from "../timeline/frame.js";
+import type { Frame } from "../timeline/frame/frame.js";
 import type { Head } from "../timeline/head.js";
 
 /** A frame of a chain, named, and how far it counts there (the schema's FramePosition). */

@@ -1,7 +1,7 @@
 import type { FramePosition } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import { MAX_SEQ } from "../limits.js";
-import { DIGEST_BYTES } from "../timeline/frame.js";
+import { DIGEST_BYTES } from "../timeline/frame/frame.js";
 import type { Position } from "./party.js";
 
 /** A position as it travels. */

@@ -9,8 +9,8 @@ import {
 import { NeonError } from "../errors.js";
 import { MAX_SESSION_MESSAGE_BYTES, SESSION_SILENCE_MS, SESSION_WINDOW_BYTES } from "../limits.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
-import { CODECS } from "../timeline/codec.js";
-import { isFrameMessage } from "../timeline/frame.js";
+import { CODECS } from "../timeline/frame/codec.js";
+import { isFrameMessage } from "../timeline/frame/frame.js";
 import { VERSION } from "../version.js";
 
 /** Versions of the session protocol that this program speaks. */

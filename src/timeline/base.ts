@@ -1,5 +1,5 @@
 import type { StartRecord } from "../../gen/neon/pageserver/v1/record_pb.js";
-import type { Predecessor } from "./successor.js";
+import type { Predecessor } from "./frame/successor.js";
 
 /** The frames that new ones follow. */
 export interface Base {

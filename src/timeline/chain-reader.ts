@@ -4,12 +4,12 @@ import { BufferPool } from "../buffer-pool.js";
 import { NeonError } from "../errors.js";
 import type { Lsn } from "../lsn.js";
 import type { Extent } from "./chain.js";
-import { type DecodedFrame, decodeRecords } from "./decode-records.js";
-import { decodeFrame, decodeFrameHead, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame.js";
-import type { SegmentIndex } from "./segment-footer.js";
-import type { SegmentIndexes } from "./segment-indexes.js";
-import type { SegmentStore } from "./segment-store.js";
-import { assertSuccessor, type Predecessor } from "./successor.js";
+import { type DecodedFrame, decodeRecords } from "./frame/decode-records.js";
+import { decodeFrame, decodeFrameHead, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame/frame.js";
+import { assertSuccessor, type Predecessor } from "./frame/successor.js";
+import type { SegmentIndex } from "./segment/segment-footer.js";
+import type { SegmentIndexes } from "./segment/segment-indexes.js";
+import type { SegmentStore } from "./segment/segment-store.js";
 
 /** Bytes of whole frames that are read at once, about. */
 const RUN_BYTES = 4 * 1024 * 1024;

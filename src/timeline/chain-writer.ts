@@ -1,9 +1,9 @@
 import type { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { Compressor, type Slot, type StoredPayload } from "./compressor.js";
-import { encodeFrame, type Frame } from "./frame.js";
+import { Compressor, type Slot, type StoredPayload } from "./frame/compressor.js";
+import { encodeFrame, type Frame } from "./frame/frame.js";
+import { encodeRecordBatch, type RecordInit } from "./frame/record-batch.js";
 import type { FrameAppender } from "./frame-appender.js";
 import { type Head, headOf } from "./head.js";
-import { encodeRecordBatch, type RecordInit } from "./record-batch.js";
 
 /** What is known of a frame before its payload is. */
 interface Facts {

@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { SegmentDamageSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { type ChainPoint, type Extent, resolveChain } from "./chain.js";
-import { decodeFrame } from "./frame.js";
+import { decodeFrame } from "./frame/frame.js";
 import { isDamage } from "./is-damage.js";
 import type { Refs } from "./refs.js";
-import type { Shelf } from "./seal-segment.js";
+import type { Shelf } from "./segment/seal-segment.js";
 
 /** Number of the first frame up to a point that is known to be damaged. */
 export function firstBadFrame(refs: Refs, point: ChainPoint): number | undefined {

@@ -1,5 +1,5 @@
 import { type ChainPoint, hex } from "./chain.js";
-import type { Shelf } from "./seal-segment.js";
+import type { Shelf } from "./segment/seal-segment.js";
 import { timelineEnd } from "./timeline-end.js";
 
 /** Where chains end, none of which is collected before `release` is called. */

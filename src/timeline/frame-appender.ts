@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
 import type { Base } from "./base.js";
-import type { Frame } from "./frame.js";
+import type { Frame } from "./frame/frame.js";
+import { assertSuccessor, type Predecessor } from "./frame/successor.js";
 import { removeTimeline } from "./garbage.js";
 import { leaseDeadline } from "./lease-deadline.js";
-import type { Shelf } from "./seal-segment.js";
-import { SegmentWriter } from "./segment-writer.js";
-import { assertSuccessor, type Predecessor } from "./successor.js";
+import type { Shelf } from "./segment/seal-segment.js";
+import { SegmentWriter } from "./segment/segment-writer.js";
 
 /** Bytes that may wait to be written before `append` holds its caller back. */
 const QUEUE_BYTES = 16 * 1024 * 1024;

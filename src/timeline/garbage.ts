@@ -2,9 +2,9 @@ import { SegmentState } from "../../gen/neon/store/v1/store_pb.js";
 import { type ChainPoint, hex, lineage, timelineExtents } from "./chain.js";
 import { isDamage } from "./is-damage.js";
 import type { Refs } from "./refs.js";
-import { type Shelf, sealSegment } from "./seal-segment.js";
-import { SegmentFooterBuilder, type SegmentIndex } from "./segment-footer.js";
-import type { SegmentStore } from "./segment-store.js";
+import { type Shelf, sealSegment } from "./segment/seal-segment.js";
+import { SegmentFooterBuilder, type SegmentIndex } from "./segment/segment-footer.js";
+import type { SegmentStore } from "./segment/segment-store.js";
 
 /** What a collection has freed. */
 export interface Freed {

@@ -1,5 +1,5 @@
 import type { Lsn } from "../lsn.js";
-import type { Predecessor } from "./successor.js";
+import type { Predecessor } from "./frame/successor.js";
 
 /** The end of a branch, as the store keeps it (the schema's Head). */
 export interface Head {

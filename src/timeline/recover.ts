@@ -3,8 +3,8 @@ import { LeaseSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
 import { timelineExtents } from "./chain.js";
 import { removeOrphans, removeTimeline } from "./garbage.js";
 import { leaseDeadline } from "./lease-deadline.js";
-import { scanSegment } from "./scan-segment.js";
-import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
+import { scanSegment } from "./segment/scan-segment.js";
+import { dropSegment, type Shelf, sealSegment } from "./segment/seal-segment.js";
 
 /**
  * Brings what sessions of a dead process left behind in order: frames that another attempt can use, or has used already,

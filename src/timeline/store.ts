@@ -10,17 +10,17 @@ import { type ChainPoint, hex, requireTimeline, resolveChain } from "./chain.js"
 import { ChainReader } from "./chain-reader.js";
 import { ChainWriter } from "./chain-writer.js";
 import { firstBadFrame } from "./damage.js";
-import type { DecodedFrame } from "./decode-records.js";
 import { type EndsOfChains, endsOfChains } from "./ends-of-chains.js";
+import type { DecodedFrame } from "./frame/decode-records.js";
 import { FrameAppender } from "./frame-appender.js";
 import type { Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
 import { type Move, moveBranch, recoveryName } from "./move-branch.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
-import type { Shelf } from "./seal-segment.js";
-import { SegmentIndexes } from "./segment-indexes.js";
-import { FileSegmentStore } from "./segment-store.js";
+import type { Shelf } from "./segment/seal-segment.js";
+import { SegmentIndexes } from "./segment/segment-indexes.js";
+import { FileSegmentStore } from "./segment/segment-store.js";
 import { Upkeep } from "./upkeep.js";
 
 export type { Branch } from "./branch.js";

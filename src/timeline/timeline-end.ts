@@ -2,7 +2,7 @@ import { type ChainPoint, timelineExtents } from "./chain.js";
 import { firstBadFrame } from "./damage.js";
 import { isDamage } from "./is-damage.js";
 import type { Refs } from "./refs.js";
-import type { SegmentIndexes } from "./segment-indexes.js";
+import type { SegmentIndexes } from "./segment/segment-indexes.js";
 
 /**
  * The last durable frame that a timeline holds itself, if there is one, whether or not a branch stands there. What is

@@ -6,10 +6,10 @@ import { type ChainPoint, resolveChain } from "./chain.js";
 import { recordDamage } from "./damage.js";
 import { collectGarbage, type Freed } from "./garbage.js";
 import { isDamage } from "./is-damage.js";
-import { mergeSegments } from "./merge-segments.js";
-import { scanSegment } from "./scan-segment.js";
-import { type Shelf, sealSegment } from "./seal-segment.js";
-import { readSegmentFooter } from "./segment-footer.js";
+import { mergeSegments } from "./segment/merge-segments.js";
+import { scanSegment } from "./segment/scan-segment.js";
+import { type Shelf, sealSegment } from "./segment/seal-segment.js";
+import { readSegmentFooter } from "./segment/segment-footer.js";
 
 /** What changes segments that are sealed already: one piece of work at a time. */
 export class Upkeep {

@@ -8,7 +8,7 @@ import { RecordBatchSchema, StartRecordSchema } from "../../gen/neon/pageserver/
 import { SessionMessageSchema } from "../../gen/neon/pageserver/v1/session_pb.js";
 import type { NeonError } from "../../src/errors.js";
 import { connect } from "../../src/pgwire/connect.js";
-import { encodeFrame, type Frame, sha256 } from "../../src/timeline/frame.js";
+import { encodeFrame, type Frame, sha256 } from "../../src/timeline/frame/frame.js";
 import { neon, temporaryRepository } from "../cli/support/neon.js";
 import { eventually, startServer } from "./support/repository.js";
 

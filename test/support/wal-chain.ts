@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { ChainWriter } from "../../src/timeline/chain-writer.js";
-import type { RecordInit } from "../../src/timeline/record-batch.js";
+import type { RecordInit } from "../../src/timeline/frame/record-batch.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
 import { WalBuilder } from "../postgres/wal/wal-builder.js";
 

@@ -1,5 +1,5 @@
 import test from "ava";
-import { decodeFrame } from "../../src/timeline/frame.js";
+import { decodeFrame } from "../../src/timeline/frame/frame.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
 import { temporaryStore } from "../support/temporary-store.js";
 import { forkWal, growBranch, importedBranch } from "../support/wal-chain.js";

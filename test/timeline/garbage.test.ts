@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import test from "ava";
 import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { pointOf } from "../../src/timeline/branch.js";
-import { decodeFrame } from "../../src/timeline/frame.js";
+import { decodeFrame } from "../../src/timeline/frame/frame.js";
 import { Refs } from "../../src/timeline/refs.js";
 import { type Branch, Store } from "../../src/timeline/store.js";
 import { endsOf, type TemporaryStore, temporaryStore } from "../support/temporary-store.js";

@@ -14,7 +14,7 @@ const module = (path: string) =>
 /** Takes the frames of branch `main` of a store into another one, and never ends; prints what is durable. */
 const RECEIVER = `
 import { Store } from ${module("store")};
-import { decodeFrame } from ${module("frame")};
+import { decodeFrame } from ${module("frame/frame")};
 const from = await Store.open(process.argv[1]);
 const into = await Store.open(process.argv[2]);
 const appender = into.appendFrames();

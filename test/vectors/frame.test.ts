@@ -3,9 +3,9 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import test from "ava";
 import { Codec, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { type Record, RecordBatchSchema, RelationForkName } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { decodeRecords } from "../../src/timeline/decode-records.js";
-import { decodeFrame, encodeFrame, type Frame, sha256 } from "../../src/timeline/frame.js";
-import { assertSuccessor } from "../../src/timeline/successor.js";
+import { decodeRecords } from "../../src/timeline/frame/decode-records.js";
+import { decodeFrame, encodeFrame, type Frame, sha256 } from "../../src/timeline/frame/frame.js";
+import { assertSuccessor } from "../../src/timeline/frame/successor.js";
 
 /** Golden bytes: CopyData messages in hex, one a file. They never change within a protocol version. */
 function golden(name: string): Buffer {

@@ -1,5 +1,5 @@
 import { BLOCK_SIZE, FRAME_CONTENT_BYTES } from "../../limits.js";
-import type { RecordInit } from "../../timeline/record-batch.js";
+import type { RecordInit } from "../../timeline/frame/record-batch.js";
 import { type BackupFile, classifyBackupFile, keepsBackupDirectory } from "./backup-file.js";
 import type { ImportChain } from "./import-chain.js";
 

@@ -1,7 +1,7 @@
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Lsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
-import type { RecordInit } from "../../timeline/record-batch.js";
+import type { RecordInit } from "../../timeline/frame/record-batch.js";
 import type { Branch, Store } from "../../timeline/store.js";
 import type { WalSink } from "./wal-recorder.js";
 

@@ -3,7 +3,7 @@ import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import type { Lsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
-import type { RecordInit } from "../../timeline/record-batch.js";
+import type { RecordInit } from "../../timeline/frame/record-batch.js";
 
 /**
  * The chain that an import writes. Base backup and WAL append to it side by side; every frame begins where complete WAL

@@ -1,7 +1,7 @@
 import { NeonError } from "../../errors.js";
 import { FRAME_CONTENT_BYTES } from "../../limits.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
-import type { RecordInit } from "../../timeline/record-batch.js";
+import type { RecordInit } from "../../timeline/frame/record-batch.js";
 import { WalReader, type WalReaderOptions } from "../wal/wal-reader.js";
 
 /** What frames of WAL are appended to. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { ChainWriter } from "../../../src/timeline/chain-writer.js";
-import type { RecordInit } from "../../../src/timeline/record-batch.js";
+import type { RecordInit } from "../../../src/timeline/frame/record-batch.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
 import { endLsn, forkOf, type History, lsnAt, walOf } from "./history.js";
 import { type ModelServer, modelServer } from "./model-server.js";

@@ -6,8 +6,8 @@
  */
 import { createHash, subtle } from "node:crypto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type FrameHeader, FrameHeaderSchema } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { NeonError } from "../errors.js";
+import { type FrameHeader, FrameHeaderSchema } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../errors.js";
 import { varint } from "./record-batch.js";
 
 /** Length of a digest in bytes. */

@@ -1,5 +1,5 @@
-import type { StartRecord } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { NeonError } from "../errors.js";
+import type { StartRecord } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import { NeonError } from "../../errors.js";
 import { decodeRecords } from "./decode-records.js";
 import type { Frame } from "./frame.js";
 

@@ -6,9 +6,9 @@
  * had, an import took three times the memory, and the event loop bore the garbage collector's work (measured).
  */
 import { Worker } from "node:worker_threads";
-import { Codec } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { NeonError } from "../errors.js";
-import { MAX_FRAME_CONTENT_BYTES } from "../limits.js";
+import { Codec } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../errors.js";
+import { MAX_FRAME_CONTENT_BYTES } from "../../limits.js";
 
 /** Worker threads: one a core, and no more than keep up with a Postgres that sends. */
 const WORKERS = 2;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import lz4 from "lz4-napi";
-import { collectYoungGarbage } from "../young-garbage.js";
+import { collectYoungGarbage } from "../../young-garbage.js";
 import type { Job, SlotMemory } from "./compressor.js";
 
 const slots = (workerData as SlotMemory[]).map(({ content, payload }) => ({

@@ -2,9 +2,9 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
-import type { NeonError } from "../../src/errors.js";
-import type { Branch, Store } from "../../src/timeline/store.js";
-import { continueChain, temporaryStore, writeChain } from "../support/temporary-store.js";
+import type { NeonError } from "../../../src/errors.js";
+import type { Branch, Store } from "../../../src/timeline/store.js";
+import { continueChain, temporaryStore, writeChain } from "../../support/temporary-store.js";
 
 const MOVES = 100;
 

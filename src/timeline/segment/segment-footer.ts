@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type SegmentFooter, SegmentFooterSchema } from "../../gen/neon/store/v1/store_pb.js";
-import { NeonError } from "../errors.js";
-import { DIGEST_BYTES, type Frame, sha256 } from "./frame.js";
+import { type SegmentFooter, SegmentFooterSchema } from "../../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../../errors.js";
+import { DIGEST_BYTES, type Frame, sha256 } from "../frame/frame.js";
 import type { SegmentStore } from "./segment-store.js";
 
 const MAGIC = Buffer.from("NSEG");

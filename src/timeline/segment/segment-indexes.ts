@@ -1,5 +1,5 @@
-import { isDamage } from "./is-damage.js";
-import type { Refs } from "./refs.js";
+import { isDamage } from "../is-damage.js";
+import type { Refs } from "../refs.js";
 import { scanSegment } from "./scan-segment.js";
 import { readSegmentFooter, type SegmentIndex } from "./segment-footer.js";
 import type { SegmentStore } from "./segment-store.js";

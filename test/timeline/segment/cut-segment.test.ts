@@ -1,15 +1,15 @@
 import { cp, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { SegmentState } from "../../gen/neon/store/v1/store_pb.js";
-import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
-import { pointOf } from "../../src/timeline/branch.js";
-import { collectGarbage } from "../../src/timeline/garbage.js";
-import { Refs } from "../../src/timeline/refs.js";
-import { SegmentIndexes } from "../../src/timeline/segment-indexes.js";
-import { FileSegmentStore, type SegmentStore } from "../../src/timeline/segment-store.js";
-import { type Branch, Store } from "../../src/timeline/store.js";
-import { type TemporaryStore, temporaryStore, writeChain } from "../support/temporary-store.js";
+import { SegmentState } from "../../../gen/neon/store/v1/store_pb.js";
+import { createTemporaryDirectory } from "../../../scripts/support/temporary-directory.js";
+import { pointOf } from "../../../src/timeline/branch.js";
+import { collectGarbage } from "../../../src/timeline/garbage.js";
+import { Refs } from "../../../src/timeline/refs.js";
+import { SegmentIndexes } from "../../../src/timeline/segment/segment-indexes.js";
+import { FileSegmentStore, type SegmentStore } from "../../../src/timeline/segment/segment-store.js";
+import { type Branch, Store } from "../../../src/timeline/store.js";
+import { type TemporaryStore, temporaryStore, writeChain } from "../../support/temporary-store.js";
 
 /** Reads a branch and returns how many frames it has. */
 async function read(store: Store, branch: Branch): Promise<number> {

@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { NeonError } from "../errors.js";
+import { NeonError } from "../../errors.js";
 
 /** A segment being written by one session. */
 export interface OpenSegment {

@@ -1,8 +1,8 @@
 import test from "ava";
-import { Codec, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { NeonError } from "../../src/errors.js";
-import { decodeFrame, encodeFrame, type Frame, sha256 } from "../../src/timeline/frame.js";
-import { assertSuccessor } from "../../src/timeline/successor.js";
+import { Codec, FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../../src/errors.js";
+import { decodeFrame, encodeFrame, type Frame, sha256 } from "../../../src/timeline/frame/frame.js";
+import { assertSuccessor } from "../../../src/timeline/frame/successor.js";
 
 function makeFrame(payload: Buffer, facts: object = {}) {
   return encodeFrame(

@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import type { FrameHeader } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { type Record, RecordBatchSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { NeonError } from "../errors.js";
+import type { FrameHeader } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { type Record, RecordBatchSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import { NeonError } from "../../errors.js";
 import { decompress } from "./codec.js";
 import type { Frame } from "./frame.js";
 

@@ -1,6 +1,6 @@
 import lz4 from "lz4-napi";
-import { Codec } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { NeonError } from "../errors.js";
+import { Codec } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../errors.js";
 
 /** Codecs that this end can decompress, best first. */
 export const CODECS: readonly Codec[] = [Codec.LZ4, Codec.NONE];

@@ -1,7 +1,7 @@
-import { Codec, FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
-import { NeonError } from "../errors.js";
-import { MAX_FRAME_CONTENT_BYTES, MAX_SEQ } from "../limits.js";
-import { formatLsn } from "../lsn.js";
+import { Codec, FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../errors.js";
+import { MAX_FRAME_CONTENT_BYTES, MAX_SEQ } from "../../limits.js";
+import { formatLsn } from "../../lsn.js";
 import { assertContentLength, CODECS } from "./codec.js";
 import { DIGEST_BYTES, type Frame } from "./frame.js";
 

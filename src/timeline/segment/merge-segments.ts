@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
-import { SEGMENT_BYTES } from "../limits.js";
-import { timelineExtents } from "./chain.js";
-import { free } from "./garbage.js";
-import type { Refs } from "./refs.js";
+import { SegmentInfoSchema, SegmentState } from "../../../gen/neon/store/v1/store_pb.js";
+import { SEGMENT_BYTES } from "../../limits.js";
+import { timelineExtents } from "../chain.js";
+import { free } from "../garbage.js";
+import type { Refs } from "../refs.js";
 import { readSegmentFooter, SegmentFooterBuilder } from "./segment-footer.js";
 import type { OpenSegment, SegmentStore } from "./segment-store.js";
 

@@ -1,8 +1,8 @@
-import { decodeFrame, type Frame } from "./frame.js";
-import { isDamage } from "./is-damage.js";
+import { decodeFrame, type Frame } from "../frame/frame.js";
+import { assertSuccessor } from "../frame/successor.js";
+import { isDamage } from "../is-damage.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { SegmentStore } from "./segment-store.js";
-import { assertSuccessor } from "./successor.js";
 
 /** Bytes of a CopyData message up to its length, that included. */
 const PREFIX_BYTES = 5;

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { RecordBatchSchema, RecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import { RecordBatchSchema, RecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 
 /** A record as it is given to a writer. */
 export type RecordInit = MessageInitShape<typeof RecordSchema>;

@@ -1,8 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import test from "ava";
-import { type RecordBatch, RecordBatchSchema, RecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { encodeRecordBatch, type RecordInit } from "../../src/timeline/record-batch.js";
-import { samples } from "../schema/sample.js";
+import {
+  type RecordBatch,
+  RecordBatchSchema,
+  RecordSchema,
+} from "../../../gen/neon/pageserver/v1/record_pb.js";
+import { encodeRecordBatch, type RecordInit } from "../../../src/timeline/frame/record-batch.js";
+import { samples } from "../../schema/sample.js";
 
 const big = Buffer.alloc(300_000, "x");
 const inits: RecordInit[] = [

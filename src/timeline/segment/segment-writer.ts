@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import { StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import {
   LeaseSchema,
   SegmentInfoSchema,
   SegmentState,
   TimelineInfoSchema,
-} from "../../gen/neon/store/v1/store_pb.js";
-import { SEGMENT_BYTES } from "../limits.js";
-import type { Base } from "./base.js";
-import type { Frame } from "./frame.js";
+} from "../../../gen/neon/store/v1/store_pb.js";
+import { SEGMENT_BYTES } from "../../limits.js";
+import type { Base } from "../base.js";
+import type { Frame } from "../frame/frame.js";
+import { readStartRecord } from "../frame/start-record.js";
 import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { OpenSegment } from "./segment-store.js";
-import { readStartRecord } from "./start-record.js";
 
 /** Bytes written after which the next sync begins, while more is being written. */
 const SYNC_BYTES = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
-import type { Refs } from "./refs.js";
+import { SegmentInfoSchema, SegmentState } from "../../../gen/neon/store/v1/store_pb.js";
+import type { Refs } from "../refs.js";
 import type { SegmentFooterBuilder } from "./segment-footer.js";
 import type { SegmentIndexes } from "./segment-indexes.js";
 import type { SegmentStore } from "./segment-store.js";
