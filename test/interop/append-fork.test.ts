@@ -89,7 +89,7 @@ test.serial("a branch with a tablespace made after its base backup goes on from 
   await origin.query("create table t as select generate_series(1, 10) as a");
   await append("main", origin);
   const location = join(origin.socketDir, "space");
-  await origin.query(`copy (select 1) to program 'mkdir ${location}'`);
+  await origin.query(`copy (select 1) to program 'cat > /dev/null; mkdir ${location}'`);
   await origin.query(`create tablespace space location '${location}'`);
   await origin.query("alter table t set tablespace space");
   await append("main", origin);

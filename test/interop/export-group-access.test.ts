@@ -2,14 +2,14 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { listFiles } from "../../scripts/support/list-files.js";
-import { createPostgres, startPostgres } from "../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS, startPostgres } from "../../scripts/support/postgres.js";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
 import { exportBranch } from "../../src/postgres/export/export-branch.js";
 import { groupAccessMode } from "../../src/postgres/export/group-access.js";
 import { importCluster } from "../../src/postgres/import/import-cluster.js";
 import { temporaryStore } from "../support/temporary-store.js";
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: where the source's group may read, so may the export's, but for what others put there`, async (t) => {
     const settings = { fsync: "off" };
     const source = await createPostgres({ major, initdb: ["--allow-group-access"], settings });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { findTool } from "../../scripts/support/find-tool.js";
-import { createPostgres, type PostgresMajor } from "../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../scripts/support/postgres.js";
 import { NeonError } from "../../src/errors.js";
 import { formatLsn } from "../../src/lsn.js";
 import { parsePgControl } from "../../src/postgres/control-file.js";
@@ -14,7 +14,7 @@ const VIEWS = `
          i.database_block_size, i.blocks_per_segment, i.wal_block_size, i.bytes_per_wal_segment, i.data_page_checksum_version
   from pg_control_system() s, pg_control_checkpoint() c, pg_control_init() i`;
 
-for (const major of [14, 15, 18] satisfies PostgresMajor[]) {
+for (const major of POSTGRES_MAJORS) {
   test.serial(`pg_control of Postgres ${major} says what the server says`, async (t) => {
     const settings = { max_connections: "31", max_prepared_transactions: "5", track_commit_timestamp: "on" };
     const more = { max_worker_processes: "12", max_wal_senders: "6", max_locks_per_transaction: "99" };

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { createPostgres, type PostgresMajor } from "../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../scripts/support/postgres.js";
 import { pageChecksum } from "../../src/postgres/page-checksum.js";
 
 const PAGE = 8192;
 
-for (const major of [14, 15, 18] satisfies PostgresMajor[]) {
+for (const major of POSTGRES_MAJORS) {
   test.serial(
     `every page of a Postgres ${major} with data checksums has the checksum that is calculated`,
     async (t) => {

@@ -4,10 +4,15 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
-import { createPostgres, createStandby, startPostgres } from "../../scripts/support/postgres.js";
+import {
+  createPostgres,
+  createStandby,
+  POSTGRES_MAJORS,
+  startPostgres,
+} from "../../scripts/support/postgres.js";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`Postgres ${major} keeps its rows over a crash, and a standby of it is promoted`, async (t) => {
     const postgres = await createPostgres({
       major,

@@ -13,7 +13,7 @@ import { type TemporaryStore, temporaryStore } from "../../support/temporary-sto
 import { busySource } from "./busy-source.js";
 import { fingerprint } from "./fingerprint.js";
 import { checkPages } from "./pages.js";
-import { readsClustersOf, requireTool, runTool } from "./tools.js";
+import { isOfMajor, requireTool, runTool } from "./tools.js";
 
 /** What a round trip is made with. */
 export interface RoundTripOptions {
@@ -174,7 +174,7 @@ export function declareRoundTrip({ major, initdb, checksums }: RoundTripOptions)
   test.serial("pg_checksums finds nothing", async (t) => {
     const tool = requireTool(t, "pg_checksums");
     if (tool === undefined) return;
-    if (!readsClustersOf(tool, major)) {
+    if (!isOfMajor(tool, major)) {
       t.log(`${tool} does not read clusters of Postgres ${major}`);
       return t.pass();
     }

@@ -21,8 +21,7 @@ export function runTool(path: string, args: readonly string[]): { status: number
   return { status, output: stdout + stderr };
 }
 
-/** Whether a program reads pg_control of that major version: it has one form up to 16, then one for each. */
-export function readsClustersOf(path: string, major: number): boolean {
-  const own = Number(/\) (\d+)/.exec(runTool(path, ["--version"]).output)?.[1]);
-  return Math.max(own, 16) === Math.max(major, 16);
+/** Whether a program is of that major version: pg_control, and the names of tablespaces' directories, are its own. */
+export function isOfMajor(path: string, major: number): boolean {
+  return Number(/\) (\d+)/.exec(runTool(path, ["--version"]).output)?.[1]) === major;
 }

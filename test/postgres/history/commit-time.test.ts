@@ -1,10 +1,10 @@
 import test from "ava";
-import { createPostgres } from "../../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../../scripts/support/postgres.js";
 import { commitTime, isCommit } from "../../../src/postgres/history/commit-time.js";
 import { readAll } from "../wal/read-all.js";
 import { flushedLsn, KEEP_WAL, walOf } from "../wal/real-wal.js";
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`commits of Postgres ${major} are found with their times, also those of prepared transactions`, async (t) => {
     const postgres = await createPostgres({
       major,

@@ -1,6 +1,6 @@
 import test from "ava";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
-import { createPostgres } from "../../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../../scripts/support/postgres.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
 import { editBranch } from "../../interop/support/edit-branch.js";
@@ -28,7 +28,7 @@ function isMain({ relation }: { relation?: { relationNumber: number; fork: numbe
   return relation?.relationNumber === node && relation.fork === RelationForkName.MAIN;
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: a page that was torn while it was copied is no damage, one that nothing restores is`, async (t) => {
     const settings = { autovacuum: "off", fsync: "off" };
     const server = await createPostgres({ major, initdb: ["--data-checksums"], settings });

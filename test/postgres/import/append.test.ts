@@ -1,11 +1,11 @@
 import test from "ava";
-import { createStandby } from "../../../scripts/support/postgres.js";
+import { createStandby, POSTGRES_MAJORS } from "../../../scripts/support/postgres.js";
 import { parseLsn } from "../../../src/lsn.js";
 import { importBranch } from "../../../src/postgres/import/import-branch.js";
 import { appendFixture, rowsOf, until } from "./append-fixture.js";
 import { readBranch } from "./read-branch.js";
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: what was written since goes onto the branch, and an export of it has the rows`, async (t) => {
     const { create, append, boot, store } = await appendFixture(t);
     const server = await create({ major, initdb: ["--wal-segsize=1"], settings: { wal_keep_size: "64MB" } });

@@ -3,14 +3,19 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
-import { createPostgres, type TestPostgres } from "../../../scripts/support/postgres.js";
+import {
+  createPostgres,
+  POSTGRES_MAJORS,
+  type PostgresMajor,
+  type TestPostgres,
+} from "../../../scripts/support/postgres.js";
 import type { NeonError } from "../../../src/errors.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import { temporaryStore, writeChain } from "../../support/temporary-store.js";
 import { gatedStore } from "./gated-store.js";
 import { faultsOf, readBranch } from "./read-branch.js";
 
-async function setUp(t: ExecutionContext, major: 14 | 15 | 18 = 15) {
+async function setUp(t: ExecutionContext, major: PostgresMajor = 15) {
   const server = await createPostgres({ major });
   t.teardown(() => server.remove());
   const { store, path, remove } = await temporaryStore();
@@ -27,7 +32,7 @@ async function slotsAreGone(server: TestPostgres): Promise<boolean> {
   return false;
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: an import that is aborted in the middle leaves no branch, no file and no slot`, async (t) => {
     const { server, store, segments } = await setUp(t, major);
     const { signal, abort } = abortable();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
-import { createPostgres, type TestPostgres } from "../../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS, type TestPostgres } from "../../../scripts/support/postgres.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import { openStore } from "./open-store.js";
 import { faultsOf, readBranch } from "./read-branch.js";
@@ -29,7 +29,7 @@ function hexLsn(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`;
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: a branch holds the server's files, byte for byte, and its WAL up to a record's end`, async (t) => {
     const server = await createPostgres({
       major,
@@ -126,7 +126,7 @@ for (const major of [14, 15, 18] as const) {
     t.teardown(() => server.remove());
     const store = await openStore(t);
     const location = join(server.socketDir, "t".repeat(major < 16 ? 9 : 110));
-    await server.query(`copy (select 1) to program 'mkdir ${location}'`);
+    await server.query(`copy (select 1) to program 'cat > /dev/null; mkdir ${location}'`);
     await server.query(`create tablespace far location '${location}'`);
     await server.query("create table away tablespace far as select generate_series(1, 1000) as a");
     await server.query("checkpoint");

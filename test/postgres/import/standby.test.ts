@@ -1,5 +1,10 @@
 import test from "ava";
-import { createPostgres, createStandby, type TestPostgres } from "../../../scripts/support/postgres.js";
+import {
+  createPostgres,
+  createStandby,
+  POSTGRES_MAJORS,
+  type TestPostgres,
+} from "../../../scripts/support/postgres.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import { openStore } from "./open-store.js";
 import { faultsOf, readBranch } from "./read-branch.js";
@@ -13,7 +18,7 @@ async function until(server: TestPostgres, condition: string): Promise<void> {
   throw new Error(`${condition} did not become true`);
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: a standby can be imported, before and after its promotion`, async (t) => {
     const primary = await createPostgres({ major });
     t.teardown(() => primary.remove());

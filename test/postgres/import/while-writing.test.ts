@@ -1,6 +1,11 @@
 import test, { type ExecutionContext } from "ava";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
-import { type CreateOptions, createPostgres, type TestPostgres } from "../../../scripts/support/postgres.js";
+import {
+  type CreateOptions,
+  createPostgres,
+  POSTGRES_MAJORS,
+  type TestPostgres,
+} from "../../../scripts/support/postgres.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import { gatedStore } from "./gated-store.js";
 import { openStore } from "./open-store.js";
@@ -32,7 +37,7 @@ async function importWhile(t: ExecutionContext, { before, during, frames = 3, ..
   return content;
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`${major}: what is written, created, dropped and truncated during the base backup is in the WAL`, async (t) => {
     const content = await importWhile(t, {
       major,

@@ -1,5 +1,5 @@
 import test from "ava";
-import { createPostgres, type TestPostgres } from "../../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS, type TestPostgres } from "../../../scripts/support/postgres.js";
 import { type Connection, connect } from "../../../src/pgwire/connect.js";
 import {
   type BaseBackupEvent,
@@ -12,7 +12,7 @@ import { parseBytes, show, showBytes } from "../../../src/postgres/replication/s
 import { formatStandbyStatusUpdate } from "../../../src/postgres/replication/standby-status-update.js";
 import { WalStream } from "../../../src/postgres/replication/start-replication.js";
 
-const majors = [14, 15, 18] as const;
+const majors = POSTGRES_MAJORS;
 const servers = new Map<number, TestPostgres>();
 
 test.before(async () => {

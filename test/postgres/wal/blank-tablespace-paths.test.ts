@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { createPostgres } from "../../../scripts/support/postgres.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../../scripts/support/postgres.js";
 import { formatLsn } from "../../../src/lsn.js";
 import { TablespacePathBlanker } from "../../../src/postgres/wal/blank-tablespace-paths.js";
 import { pushInPieces, randomSizes, readAll } from "./read-all.js";
@@ -89,7 +89,7 @@ test("a path without an end is damage", (t) => {
   t.throws(() => blank(builder.bytes, START, () => 8192), { code: "data_corrupted" });
 });
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`the paths of tablespaces that ${major} created are blank, and the WAL is whole`, async (t) => {
     const postgres = await createPostgres({ major, initdb: ["--wal-segsize=1"], settings: KEEP_WAL });
     t.teardown(() => postgres.remove());

@@ -2,7 +2,12 @@ import { readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
-import { createPostgres, createStandby, type TestPostgres } from "../../../scripts/support/postgres.js";
+import {
+  createPostgres,
+  createStandby,
+  POSTGRES_MAJORS,
+  type TestPostgres,
+} from "../../../scripts/support/postgres.js";
 import { formatLsn, parseLsn } from "../../../src/lsn.js";
 import { parseRecord } from "../../../src/postgres/wal/parse-record.js";
 import { WalReader, type WalReaderOptions } from "../../../src/postgres/wal/wal-reader.js";
@@ -164,7 +169,7 @@ for (const major of [15, 18] as const) {
   });
 }
 
-for (const major of [14, 15, 18] as const) {
+for (const major of POSTGRES_MAJORS) {
   test(`records of ${major} end where Postgres says, and their block references add up`, async (t) => {
     const settings = { ...KEEP_WAL, wal_compression: "on" };
     const postgres = await createPostgres({ major, initdb: ["--wal-segsize=1"], settings });

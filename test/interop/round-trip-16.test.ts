@@ -1,0 +1,3 @@
+import { declareRoundTrip } from "./support/declare-round-trip.js";
+
+declareRoundTrip({ major: 16, initdb: ["--data-checksums"], checksums: true });
