@@ -6,6 +6,7 @@ import { toHeadMessage } from "../../sync/head-message.js";
 import { toPositionMessage } from "../../sync/position-message.js";
 import type { Branch } from "../../timeline/store.js";
 import type { Timeline } from "../timelines.js";
+import type { UnrecoverableWalError } from "../wal/recoverability.js";
 import type { Parting } from "./parting.js";
 
 const OWN_BRANCH = "Import that server onto a branch of its own: neon import NEW-NAME URI.";
@@ -93,6 +94,14 @@ export function notReached(branch: Branch, flushLsn: Lsn): NeonError {
       retryable: true,
       hint: "Is it a standby that lags behind? Then try again later. A server that was restored from a backup can be imported onto a branch of its own: neon import NEW-NAME URI.",
     },
+  );
+}
+
+/** The server has written WAL that no Postgres recovers: the branch ends before it. */
+export function unrecoverable(branch: Branch, { message }: UnrecoverableWalError): NeonError {
+  return refusal(
+    message,
+    `Branch "${branch.name}" stays at ${formatLsn(branch.head.lsn)}, before it. What comes behind takes a new base backup, onto a branch of its own: neon import NEW-NAME URI.`,
   );
 }
 

@@ -3,6 +3,7 @@ import { formatLsn, type Lsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
 import { type NextTimeline, WalStream } from "../replication/start-replication.js";
 import { splitByTimeline } from "../timelines.js";
+import { Recoverability } from "../wal/recoverability.js";
 import { type AppendPlan, readTimelines, type ServerTimelines } from "./append-plan.js";
 import { notReached } from "./append-refusals.js";
 import type { BranchGrowth } from "./branch-growth.js";
@@ -51,8 +52,11 @@ export class AppendSession {
     const { plan, growth, stored } = options;
     this.#options = options;
     this.#server = plan;
-    const { walSegmentSize, systemIdentifier } = stored.branch.start;
-    this.#recorder = new WalRecorder(growth, { startLsn: plan.startLsn, walSegmentSize, systemIdentifier });
+    const { start, head } = stored.branch;
+    const { walSegmentSize, systemIdentifier } = start;
+    const wal = { startLsn: plan.startLsn, walSegmentSize, systemIdentifier };
+    const judge = new Recoverability({ lsn: head.lsn, walSegmentSize });
+    this.#recorder = new WalRecorder(growth, wal, judge);
     this.#comparison = new WalComparison(stored, plan.startLsn);
   }
 

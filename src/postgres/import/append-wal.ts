@@ -8,8 +8,16 @@ import {
   createTemporarySlot,
   dropSlot,
 } from "../replication/create-replication-slot.js";
+import { UnrecoverableWalError } from "../wal/recoverability.js";
 import { type AppendPlan, planAppend } from "./append-plan.js";
-import { anotherCluster, anotherSegmentSize, diverged, divergedBefore, recycled } from "./append-refusals.js";
+import {
+  anotherCluster,
+  anotherSegmentSize,
+  diverged,
+  divergedBefore,
+  recycled,
+  unrecoverable,
+} from "./append-refusals.js";
 import { AppendSession } from "./append-session.js";
 import { BranchGrowth } from "./branch-growth.js";
 import { explainError } from "./explain-error.js";
@@ -215,7 +223,9 @@ function canReconnect({ code, sqlstate, retryable }: NeonError): boolean {
   return retryable || /^(08|57P0)/.test(sqlstate) || code === "object_in_use";
 }
 
-function explain(thrown: unknown, { name, head }: Branch): NeonError {
+function explain(thrown: unknown, branch: Branch): NeonError {
+  if (thrown instanceof UnrecoverableWalError) return unrecoverable(branch, thrown);
+  const { name, head } = branch;
   const kept = `Branch "${name}" stands at ${formatLsn(head.lsn)}; import again to go on from there.`;
   return explainError(thrown, kept);
 }

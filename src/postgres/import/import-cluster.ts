@@ -8,6 +8,7 @@ import type { Branch, Store } from "../../timeline/store.js";
 import { parsePgControl } from "../control-file.js";
 import { type BackupPosition, type BaseBackupEvent, baseBackup } from "../replication/base-backup.js";
 import { timelineHistory } from "../replication/timeline-history.js";
+import { Recoverability } from "../wal/recoverability.js";
 import { BackupArchive } from "./backup-archive.js";
 import { BaseRecorder } from "./base-recorder.js";
 import { createImported, takenMeanwhile } from "./create-imported.js";
@@ -100,21 +101,19 @@ async function recordCluster(
   );
 
   const chain = new ImportChain(writer, walStartLsn);
-  const wal = new WalRecorder(chain, {
-    startLsn: walStartLsn,
-    walSegmentSize: facts.walSegmentSize,
-    systemIdentifier: facts.systemIdentifier,
-  });
+  const { walSegmentSize, systemIdentifier } = facts;
   const { timelineId } = start.position;
+  const judge = new Recoverability({ lsn: start.position.lsn, timelineId, walSegmentSize });
+  const wal = new WalRecorder(chain, { startLsn: walStartLsn, walSegmentSize, systemIdentifier }, judge);
   await chain.start({
     importId: randomBytes(16),
-    systemIdentifier: facts.systemIdentifier,
+    systemIdentifier,
     serverVersionNum: facts.versionNum,
     postgresTimelineId: timelineId,
     backupStartLsn: start.position.lsn,
     walStartLsn,
     blockSize: BLOCK_SIZE,
-    walSegmentSize: facts.walSegmentSize,
+    walSegmentSize,
     tablespaces: start.tablespaces.map(({ oid, location }) => ({ oid, location })),
     startedAt: timestampFromDate(startedAt),
     groupAccess: facts.groupAccess,

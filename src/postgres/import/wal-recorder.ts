@@ -2,6 +2,7 @@ import { NeonError } from "../../errors.js";
 import { FRAME_CONTENT_BYTES } from "../../limits.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import type { RecordInit } from "../../timeline/frame/record-batch.js";
+import { judgedBy, type Recoverability } from "../wal/recoverability.js";
 import { WalReader, type WalReaderOptions } from "../wal/wal-reader.js";
 
 /** What frames of WAL are appended to. */
@@ -28,9 +29,10 @@ export class WalRecorder {
   #storedLsn: Lsn;
   #histories = new Map<number, Uint8Array>();
 
-  constructor(chain: WalSink, options: WalReaderOptions) {
+  /** `judge` says what WAL no Postgres recovers: none of it is taken. */
+  constructor(chain: WalSink, options: WalReaderOptions, judge: Recoverability) {
     this.#chain = chain;
-    this.#reader = new WalReader(options);
+    this.#reader = new WalReader({ ...options, ...judgedBy(judge, () => this.#reader) });
     this.#receivedLsn = this.#storedLsn = options.startLsn;
   }
 
@@ -69,14 +71,18 @@ export class WalRecorder {
 
   /**
    * Takes WAL of a Postgres timeline and ownership of its bytes. Resolves when more is welcome.
-   * Throws XX001 for damage, and for a gap.
+   * Throws XX001 for damage, and for a gap, 55000 for WAL that no Postgres recovers: what is before it is taken.
    */
   async take(timelineId: number, lsn: Lsn, data: Buffer): Promise<void> {
     this.assertNext(lsn);
-    this.#reader.push(data);
-    this.#pending.push({ timelineId, data });
-    this.#pendingBytes += data.length;
-    this.#receivedLsn += BigInt(data.length);
+    try {
+      this.#reader.push(data);
+    } catch (error) {
+      const good = Number(this.#reader.endLsn - lsn);
+      if (good > 0) this.#keep(timelineId, data.subarray(0, good));
+      throw error;
+    }
+    this.#keep(timelineId, data);
     if (this.#pendingBytes < FRAME_CONTENT_BYTES) return;
     const { endLsn } = this.#reader;
     const upTo = endLsn > this.#storedLsn ? endLsn : this.#receivedLsn;
@@ -93,6 +99,12 @@ export class WalRecorder {
   async mark(marker: RecordInit): Promise<void> {
     const { endLsn } = this.#reader;
     await this.#chain.appendWal(endLsn, [...this.#cut(endLsn), marker]);
+  }
+
+  #keep(timelineId: number, data: Buffer): void {
+    this.#pending.push({ timelineId, data });
+    this.#pendingBytes += data.length;
+    this.#receivedLsn += BigInt(data.length);
   }
 
   /** Takes what is pending up to an LSN out, as a record for each run of one timeline. */

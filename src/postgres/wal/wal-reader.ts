@@ -111,10 +111,10 @@ export class WalReader {
     }
   }
 
-  /** A reader of another history that goes on from here; it calls no `onRecord`. Throws XX001 inside a record. */
-  fork(): WalReader {
+  /** A reader of another history that goes on from here. Throws XX001 inside a record. */
+  fork(options: Pick<WalReaderOptions, "onRecord" | "select"> = {}): WalReader {
     if (this.position !== this.endLsn) throw walDamage(this.endLsn, "another history begins in this record");
-    const reader = new WalReader({ startLsn: this.#page, walSegmentSize: this.#walSegmentSize });
+    const reader = new WalReader({ ...options, startLsn: this.#page, walSegmentSize: this.#walSegmentSize });
     reader.#state = State.Boundary;
     reader.#pageOffset = this.#pageOffset;
     reader.#endPage = this.#endPage;
