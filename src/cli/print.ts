@@ -34,11 +34,23 @@ export function writeTo(stream: NodeJS.WriteStream, text: string): Promise<void>
   });
 }
 
-/** `neon branch list | head -1` is no error: what the reader does not want is dropped. */
-export function ignoreClosedPipes(): void {
+let terminalGone = false;
+
+/** Whether the terminal that this process wrote to is gone. */
+export function lostTerminal(): boolean {
+  return terminalGone;
+}
+
+/**
+ * Says what becomes of output that cannot be written. `neon branch list | head -1` is no error, and neither is a closed
+ * terminal, which can leave a process without a signal: what nobody reads is dropped. For everything else on stdout, such
+ * as a full disk, `fail` is called. Never throws: an error about stderr would be written to stderr again.
+ */
+export function watchOutput(fail: (error: Error) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (stream.isTTY) terminalGone = true;
+      else if (error.code !== "EPIPE" && stream === process.stdout) fail(error);
     });
   }
 }

@@ -30,7 +30,7 @@ export async function reportError(thrown: unknown, json: boolean): Promise<void>
   if (process.env.NEON_DEBUG === "1") await writeTo(process.stderr, maskPasswords(stacks(thrown)));
 }
 
-/** Exit status for an error: 130 after Ctrl-C and 143 after SIGTERM, 2 for a wrong command line, 1 for everything else. */
+/** Exit status for an error: 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, 2 for a wrong command line, 1 for everything else. */
 export function exitStatus(thrown: unknown): number {
   const signal = interruptedBy();
   if (signal !== undefined) return statusAfter(signal);

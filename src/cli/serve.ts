@@ -13,7 +13,7 @@ export function logPath(neonDirectory: string): string {
 
 /**
  * Runs the page server of a repository in this process until a signal ends it, with Postgres's meanings: SIGTERM lets
- * running commands end, SIGINT cancels them. `onReady` is called once clients can connect.
+ * running commands end (SIGHUP too: the terminal is gone), SIGINT cancels them. `onReady` is called once clients can connect.
  */
 export async function serve(neonDirectory: string, onReady: () => Promise<void>): Promise<void> {
   const signal = interruption();
@@ -22,7 +22,7 @@ export async function serve(neonDirectory: string, onReady: () => Promise<void>)
     const server = await withPatience(signal, () => PageServer.start({ directory: neonDirectory, log }));
     await onReady();
     if (!signal.aborted) await once(signal, "abort");
-    await (interruptedBy() === "SIGTERM" ? server.close() : server.abort());
+    await (interruptedBy() === "SIGINT" ? server.abort() : server.close());
   } catch (error) {
     log.error({ message: NeonError.from(error).message }, "the page server ends with an error");
     throw error;
