@@ -9,13 +9,15 @@ import {
   LeaseSchema,
   SegmentDamageSchema,
   SegmentInfoSchema,
+  SourceSlotSchema,
   TimelineInfoSchema,
 } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
 import { assertLmdbFile } from "./assert-lmdb-file.js";
 
 /**
- * The store's refs and index in one LMDB environment. Branches are authoritative; the rest can be rebuilt from segments.
+ * The store's refs and index in one LMDB environment. Branches and slots are authoritative; the rest can be rebuilt
+ * from segments.
  *
  * lmdb-js: the default `overlappingSync` shows a commit before it is durable; without it a commit costs the same and the
  * order is safe. An async `transaction()` that throws keeps its writes, hence `transactionSync` only.
@@ -34,6 +36,8 @@ export class Refs {
   readonly damage;
   /** By session id (hex). */
   readonly lease;
+  /** By `name@address` of the slot. Nothing else knows them: not to be rebuilt from segments. */
+  readonly slot;
 
   private constructor(root: RootDatabase) {
     this.#root = root;
@@ -43,6 +47,7 @@ export class Refs {
     this.segment = this.#table(SegmentInfoSchema, "segment");
     this.damage = this.#table(SegmentDamageSchema, "damage");
     this.lease = this.#table(LeaseSchema, "lease");
+    this.slot = this.#table(SourceSlotSchema, "slot");
   }
 
   /**

@@ -21,6 +21,7 @@ import { Refs } from "./refs.js";
 import type { Shelf } from "./segment/seal-segment.js";
 import { SegmentIndexes } from "./segment/segment-indexes.js";
 import { FileSegmentStore } from "./segment/segment-store.js";
+import { SourceSlots } from "./source-slots.js";
 import { Upkeep } from "./upkeep.js";
 
 export type { Branch } from "./branch.js";
@@ -32,6 +33,8 @@ export type { Branch } from "./branch.js";
 export class Store {
   /** What changes sealed segments. */
   readonly upkeep: Upkeep;
+  /** The replication slots that were made on imported servers. */
+  readonly sourceSlots: SourceSlots;
   readonly #shelf: Shelf;
   readonly #refs: Refs;
   readonly #appenders = new Set<FrameAppender>();
@@ -44,6 +47,7 @@ export class Store {
     this.#shelf = shelf;
     this.#refs = shelf.refs;
     this.upkeep = new Upkeep(shelf);
+    this.sourceSlots = new SourceSlots(shelf.refs);
   }
 
   /**
@@ -166,7 +170,7 @@ export class Store {
     return this.requireBranch(name);
   }
 
-  /** Gives a branch another name. Throws 42704 and 42710. */
+  /** Gives a branch another name, and takes its replication slots along. Throws 42704 and 42710. */
   async renameBranch(name: string, newName: string): Promise<void> {
     assertBranchName(newName);
     await this.#refs.transaction(() => {
@@ -175,6 +179,7 @@ export class Store {
       const ref = this.#refs.branch.get(name);
       if (ref !== undefined) this.#refs.branch.put(newName, ref);
       this.#refs.branch.remove(name);
+      this.sourceSlots.renameBranch(name, newName);
     });
     this.#tellWatchers(name);
   }

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_neon_pageserver_v1_options } from "../../pageserver/v1/options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -11,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/store/v1/store.proto.
  */
 export const file_neon_store_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCImCg1TZWdtZW50RGFtYWdlEhUKDWZpcnN0X2JhZF9zZXEYASABKAQiXAoNU2VnbWVudEZvb3RlchIRCglmaXJzdF9zZXEYASABKAQSDwoHb2Zmc2V0cxgCIAMoBBIPCgdkaWdlc3RzGAMgASgMEhYKCGVuZF9sc25zGAQgAygEQgTI2hgBKl8KDFNlZ21lbnRTdGF0ZRIdChlTRUdNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSU0VHTUVOVF9TVEFURV9PUEVOEAESGAoUU0VHTUVOVF9TVEFURV9TRUFMRUQQAmIGcHJvdG8z", [file_neon_pageserver_v1_options]);
+  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCImCg1TZWdtZW50RGFtYWdlEhUKDWZpcnN0X2JhZF9zZXEYASABKAQiogEKClNvdXJjZVNsb3QSDAoEbmFtZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEgsKA3VyaRgDIAEoCRIZChFzeXN0ZW1faWRlbnRpZmllchgEIAEoBBIOCgZicmFuY2gYBSABKAkSDQoFcGxhY2UYBiABKAkSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXAoNU2VnbWVudEZvb3RlchIRCglmaXJzdF9zZXEYASABKAQSDwoHb2Zmc2V0cxgCIAMoBBIPCgdkaWdlc3RzGAMgASgMEhYKCGVuZF9sc25zGAQgAygEQgTI2hgBKl8KDFNlZ21lbnRTdGF0ZRIdChlTRUdNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSU0VHTUVOVF9TVEFURV9PUEVOEAESGAoUU0VHTUVOVF9TVEFURV9TRUFMRUQQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options]);
 
 /**
  * Value of the refs database `branch`, by branch name.
@@ -191,6 +193,71 @@ export const SegmentDamageSchema: GenMessage<SegmentDamage> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 4);
 
 /**
+ * Value of the database `slot`, by `name@address`: a replication slot that this page server has made on an imported
+ * Postgres, where it keeps WAL until somebody drops it. Written before the slot is made, removed when it is known to be gone.
+ *
+ * @generated from message neon.store.v1.SourceSlot
+ */
+export type SourceSlot = Message<"neon.store.v1.SourceSlot"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Host and port of the Postgres, or the directory of its socket and the port: `db.example:5432`.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Connection URI of that Postgres, without a password.
+   *
+   * @generated from field: string uri = 3;
+   */
+  uri: string;
+
+  /**
+   * System identifier of its cluster.
+   *
+   * @generated from field: uint64 system_identifier = 4;
+   */
+  systemIdentifier: bigint;
+
+  /**
+   * The branch that it keeps WAL for.
+   *
+   * @generated from field: string branch = 5;
+   */
+  branch: string;
+
+  /**
+   * Where the page server that made it keeps its repository: host and directory. A copy of the repository has another place,
+   * and leaves the slot alone.
+   *
+   * @generated from field: string place = 6;
+   */
+  place: string;
+
+  /**
+   * When it was to be made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 7;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message neon.store.v1.SourceSlot.
+ * Use `create(SourceSlotSchema)` to create a new message.
+ */
+export const SourceSlotSchema: GenMessage<SourceSlot> = /*@__PURE__*/
+  messageDesc(file_neon_store_v1_store, 5);
+
+/**
  * Where the frames of a sealed segment lie. It follows the last frame; behind it stand its SHA-256, its length (uint32,
  * big-endian) and the four bytes `NSEG`. Where it is damaged it can be made again of the frames.
  *
@@ -231,7 +298,7 @@ export type SegmentFooter = Message<"neon.store.v1.SegmentFooter"> & {
  * Use `create(SegmentFooterSchema)` to create a new message.
  */
 export const SegmentFooterSchema: GenMessage<SegmentFooter> = /*@__PURE__*/
-  messageDesc(file_neon_store_v1_store, 5);
+  messageDesc(file_neon_store_v1_store, 6);
 
 /**
  * Whether a segment can still grow.
