@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
-import { type BranchRef, BranchRefSchema, TimelineInfoSchema } from "../../gen/neon/store/v1/store_pb.js";
+import { type BranchRef, BranchRefSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
 import { formatLsn } from "../lsn.js";
 import type { Base } from "./base.js";
-import { hex, requireTimeline, timelineExtents } from "./chain.js";
+import { hex, requireTimeline, timelineBytes, timelineExtents } from "./chain.js";
+import { putForkTimeline } from "./fork-timeline.js";
 import type { FrameAppender } from "./frame-appender.js";
 import { type Head, sameHead } from "./head.js";
 import { leaveDamage } from "./leave-damage.js";
@@ -90,7 +90,10 @@ export function recoveryName(refs: Refs, name: string, head: Head): string {
   }
 }
 
-/** Gives the frames their timeline, whose id it returns. A branch that just grows keeps its own. */
+/**
+ * Gives the frames their timeline, whose id it returns. A branch that just grows keeps its own: the new frames become that
+ * one's, behind all that it holds. Anything else that it held behind the branch would be lost to whoever stands there.
+ */
 function placeFrames(
   refs: Refs,
   current: BranchRef | undefined,
@@ -99,7 +102,12 @@ function placeFrames(
   moved: boolean,
   shown: ReadonlySet<string>,
 ): string {
-  if ("predecessor" in frames) return forkTimeline(refs, frames, head);
+  if ("predecessor" in frames) {
+    const point = { timelineId: frames.timelineId, seq: head.seq, lsn: head.lsn };
+    const { startDigest } = frames;
+    const start = toBinary(StartRecordSchema, frames.start);
+    return putForkTimeline(refs, point, { start, startDigest, forkBytes: BigInt(frames.bytes) });
+  }
   const { timelineId } = frames;
   const info = requireTimeline(refs, timelineId);
   refs.lease.remove(timelineId);
@@ -110,8 +118,7 @@ function placeFrames(
     hex(info.parent) === hex(current.timelineId) &&
     info.forkSeq === current.seq &&
     info.forkLsn === current.lsn &&
-    // Something else can stand behind the head: frames of another session that were moved away from.
-    !timelineExtents(refs, hex(current.timelineId)).some(({ firstSeq }) => firstSeq > Number(current.seq));
+    info.forkBytes === bytesAtEnd(refs, hex(current.timelineId));
   if (!grows) return timelineId;
   const own = hex(current.timelineId);
   for (const { firstSeq, segmentId } of timelineExtents(refs, timelineId)) {
@@ -122,18 +129,7 @@ function placeFrames(
   return own;
 }
 
-function forkTimeline(refs: Refs, base: Base, head: Head): string {
-  const timelineId = randomBytes(16).toString("hex");
-  refs.timeline.put(
-    timelineId,
-    create(TimelineInfoSchema, {
-      start: toBinary(StartRecordSchema, base.start),
-      startDigest: base.startDigest,
-      parent: Buffer.from(base.timelineId, "hex"),
-      forkSeq: BigInt(head.seq),
-      forkLsn: head.lsn,
-      forkBytes: BigInt(base.bytes),
-    }),
-  );
-  return timelineId;
+/** Bytes of the frames up to the last one that a timeline holds. Fewer lead to a place before its end. */
+function bytesAtEnd(refs: Refs, timelineId: string): bigint {
+  return requireTimeline(refs, timelineId).forkBytes + BigInt(timelineBytes(refs, timelineId));
 }

@@ -29,6 +29,37 @@ export type { Branch } from "./branch.js";
 /**
  * The timelines and branches of one repository: segments in files, refs in LMDB. The process that opens it must hold
  * the repository's lock.
+ *
+ * What lives where, and who changes it:
+ *
+ * - Segments: files of frames, one behind the other, and a footer. A SegmentWriter makes each and seals it; Upkeep alone
+ *   replaces sealed ones (merging), cuts or deletes them (garbage), writes a footer anew (verify).
+ * - `segment`: how many bytes of a segment's frames count. `extent`: which timeline has it, from which frame on.
+ * - `timeline`: which other one a timeline goes on from, and where. A session writes a timeline of its own; `moveBranch`
+ *   makes its frames another one's where a branch just grows; garbage collection forgets it.
+ * - `branch`: where a name stands. Changed in one transaction, by compare-and-swap (`moveBranch`, and below).
+ * - `lease`: timelines that a session writes, or wrote, and that no branch holds yet. `damage`: what verify has found.
+ * - In memory, gone with the process: running appenders; pinned points, which readers and receivers need; timelines that
+ *   were shown to others while they were written; the footers of segments that have none in their files yet; watchers.
+ *
+ * Between transactions, also after a crash, all of this holds; `contradictions.ts` checks what can be checked:
+ *
+ * 1. A branch's timeline is there, and the branch stands at its end: on the last frame that it holds, with that one's
+ *    digest, or where it holds none, on the frame and LSN where it was forked. So a branch that grows can keep its timeline.
+ * 2. A timeline has one branch or none. Only its branch lets it grow, or the one session that its lease is for.
+ * 3. A timeline's parent is there, no timeline stands on itself, and all of one chain name the same first frame. The frame
+ *    where one was forked is reached through its parent, and counts no further than that frame does.
+ * 4. The frames that a timeline holds follow those it was forked behind, or begin with frame 0, and each other, without a
+ *    gap and without overlap. An extent names the number of its segment's first frame, and a segment that is known.
+ * 5. A segment has one extent, or none: then it is about to be one or was just left by one, and opening deletes it.
+ * 6. The footer of a sealed segment agrees with its frames and with the durable length, which is all of them. Below the
+ *    durable length of an open one there are whole frames, all durable.
+ * 7. A timeline's fork bytes are those of the frames up to where it was forked.
+ * 8. A lease is for a timeline that is there, with a deadline unless its session runs; no branch stands on one that is
+ *    still written.
+ * 9. Damage is known of segments that are there, and of frames that they hold.
+ * 10. What a branch, a lease, a pinned point or a running session reaches is never deleted. A frame is acknowledged, or
+ *    named by a branch, only after it and all before it are durable.
  */
 export class Store {
   /** What changes sealed segments. */

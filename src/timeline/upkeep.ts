@@ -3,6 +3,7 @@ import { SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_p
 import { SerialQueue } from "../serial-queue.js";
 import { type Branch, pointOf } from "./branch.js";
 import { type ChainPoint, resolveChain } from "./chain.js";
+import { findContradictions } from "./contradictions.js";
 import { recordDamage } from "./damage.js";
 import { collectGarbage, type Freed } from "./garbage.js";
 import { isDamage } from "./is-damage.js";
@@ -40,6 +41,11 @@ export class Upkeep {
   recordDamage(branch: Branch, good: number): Promise<boolean> {
     const point = { ...pointOf(branch), digest: branch.head.digest };
     return this.#queue.run(() => recordDamage(this.#shelf, point, good));
+  }
+
+  /** See {@link findContradictions}. */
+  findContradictions(): Promise<string[]> {
+    return this.#queue.run(() => findContradictions(this.#shelf));
   }
 
   /** Merges short segments of a timeline later. A failure leaves them as they were, and is met again by who reads them. */

@@ -6,10 +6,10 @@ import type { Connection } from "../../src/pgwire/connection.js";
 import { call, callStream } from "../../src/server/call.js";
 import { storePath } from "../../src/server/config.js";
 import { type TemporaryServer, temporaryServer } from "../support/temporary-server.js";
-import { growBranch, importedBranch } from "../support/wal-chain.js";
+import { forkWal, growBranch, importedBranch } from "../support/wal-chain.js";
 import { flipByte, largestSegment, overwrite } from "./support/flip-byte.js";
 
-const { branchCreate, branchDelete, branchVerify, collectGarbage, performPull, performPush } =
+const { branchCreate, branchDelete, branchList, branchVerify, collectGarbage, performPull, performPush } =
   PageServerService.method;
 
 const FRAMES = 64n;
@@ -32,7 +32,7 @@ interface Found {
   readonly rebuiltFooters: bigint;
 }
 
-/** A source whose branch main has 64 frames and early a stretch more, and a destination that has main too. */
+/** A source whose branch main has 64 frames, later 10 and longer 5 others more, and a destination that has main too. */
 async function scene(t: ExecutionContext, way: "push" | "pull"): Promise<Scene> {
   const source = await temporaryServer({
     fill: async (store) => {
@@ -40,6 +40,8 @@ async function scene(t: ExecutionContext, way: "push" | "pull"): Promise<Scene> 
       await growBranch(store, branch, chain, 60, 3000);
       const early = store.requireBranch("main");
       const later = await store.forkBranch("later", early, early.head);
+      const longer = await store.forkBranch("longer", early, early.head);
+      await growBranch(store, longer, forkWal(chain, early.head.lsn), 5, 3000);
       await growBranch(store, later, chain, 10, 3000);
     },
   });
@@ -136,6 +138,28 @@ for (const way of ["push", "pull"] as const) {
     for (const { branch, ok } of await s.verify()) t.true(ok, branch);
   });
 }
+
+test("a branch that was repaired with another one goes on by itself, and costs that one nothing", async (t) => {
+  const s = await scene(t, "push");
+  await s.transfer("later");
+  const { path, length } = await segmentOf(s);
+  await flipByte(path, length >> 1);
+  await s.verify();
+  await s.transfer("later");
+  for (const { branch, ok } of await s.verify()) t.true(ok, branch);
+  t.like(await s.transfer("longer:main"), { decision: Decision.FAST_FORWARD, frames: 5n });
+  for (const all of [false, true]) {
+    for (const { branch, ok } of await s.verify()) t.true(ok, branch);
+    await call(s.far, collectGarbage, { all });
+  }
+  t.deepEqual(
+    (await callStream(s.far, branchList, {})).map(({ name, parent }) => [name, parent]),
+    [
+      ["later", undefined],
+      ["main", "later"],
+    ],
+  );
+});
 
 test("wherever a byte of a segment is changed, its branch is whole again after verify and a push", async (t) => {
   const s = await scene(t, "push");

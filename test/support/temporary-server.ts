@@ -6,7 +6,7 @@ import { initRepository, socketPath, storePath } from "../../src/server/config.j
 import type { Logger } from "../../src/server/log.js";
 import { PageServer } from "../../src/server/page-server.js";
 import { Store } from "../../src/timeline/store.js";
-import { writeChain } from "./temporary-store.js";
+import { contradictionsIn, writeChain } from "./temporary-store.js";
 
 /** A page server on a repository of its own, on a free port of the loopback interface. */
 export interface TemporaryServer {
@@ -19,7 +19,7 @@ export interface TemporaryServer {
   readonly logged: readonly string[];
   /** Connects to `.neon/socket`. */
   connect(): Promise<Connection>;
-  /** Closes it and removes the repository. */
+  /** Closes it and removes the repository. Throws if its index contradicts itself or the frames. */
   remove(): Promise<void>;
 }
 
@@ -43,7 +43,9 @@ export async function temporaryServer(
     connect: () => connectSocket(socketPath(directory)),
     async remove() {
       await server.abort();
+      const contradictions = await contradictionsIn(storePath(directory));
       await temporary.remove();
+      if (contradictions.length > 0) throw new Error(contradictions.join("\n"));
     },
   };
 }

@@ -11,6 +11,7 @@ export interface TemporaryStore {
   readonly path: string;
   /** Closes and opens it again, as another process would. */
   reopen(): Promise<void>;
+  /** Closes and deletes it. Throws if its index contradicts itself or the frames. */
   remove(): Promise<void>;
 }
 
@@ -27,10 +28,22 @@ export async function temporaryStore(): Promise<TemporaryStore> {
     },
     remove: async () => {
       await self.store.close();
+      const contradictions = await contradictionsIn(path);
       await directory.remove();
+      if (contradictions.length > 0) throw new Error(contradictions.join("\n"));
     },
   };
   return self;
+}
+
+/** What contradicts the invariants in the store at `path`, which nobody has open. */
+export async function contradictionsIn(path: string): Promise<string[]> {
+  const store = await Store.open(path);
+  try {
+    return await store.upkeep.findContradictions();
+  } finally {
+    await store.close();
+  }
 }
 
 /** The ends of the chains that begin with a frame. They can be collected again at once. */

@@ -1,5 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
+import { damageFrame, firstDamaged } from "./model/damage.js";
+import { forkOf } from "./model/history.js";
 import { type Operation, operation } from "./model/operations.js";
 import { runTransfer } from "./model/transfer.js";
 import {
@@ -40,12 +42,20 @@ async function run(places: readonly Place[], step: Operation): Promise<void> {
   if (branch === undefined) return;
   const history = place.branches.get(branch);
   if (history === undefined) return;
+  const bad = firstDamaged(place, branch);
   switch (step.kind) {
     case "append":
+      // Nothing can follow a frame that cannot be read.
+      if (bad === history.frames.length - 1) return;
       return appendToBranch(place, branch, step.lengths);
-    case "fork":
+    case "fork": {
+      const count = 1 + (step.place % history.units.length);
       if (place.branches.has(step.name)) return;
-      return forkBranch(place, branch, 1 + (step.place % history.units.length), step.name);
+      if (bad !== undefined && forkOf(history, count).frames.length > bad) return;
+      return forkBranch(place, branch, count, step.name);
+    }
+    case "damage":
+      return damageFrame(place, branch, step.frame, step.at);
     case "delete":
       await store.deleteBranch(branch);
       place.branches.delete(branch);

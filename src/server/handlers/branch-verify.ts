@@ -3,10 +3,12 @@ import type {
   BranchVerifyRequest,
   BranchVerifyResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { NeonError } from "../../errors.js";
+import type { Store } from "../../timeline/store.js";
 import type { Context } from "../context.js";
 import { progressMessage } from "./progress-message.js";
 
-/** branch_verify: a row a branch. Damage is told in its row. */
+/** branch_verify: a row a branch. Damage is told in its row, and behind those of all branches what is wrong with the index. */
 export async function* branchVerify(
   { branch: only }: BranchVerifyRequest,
   { store, signal, progress }: Context,
@@ -34,4 +36,18 @@ export async function* branchVerify(
       rebuiltFooters: BigInt(rebuiltFooters),
     };
   }
+  if (only === undefined) await assertConsistent(store);
+}
+
+/** Throws XX001 if the index contradicts itself or the frames, however good these are. */
+async function assertConsistent(store: Store): Promise<void> {
+  const [first, ...others] = await store.upkeep.findContradictions();
+  if (first === undefined) return;
+  throw new NeonError(
+    "data_corrupted",
+    `the index of the store contradicts itself: ${[first, ...others].join("; ")}`,
+    {
+      hint: "Push the branches that are good to another page server before anything else, and do not collect garbage here.",
+    },
+  );
 }

@@ -10,6 +10,7 @@ export type Operation =
   | { kind: "rename"; server: number; branch: number; name: string }
   | { kind: "gc"; server: number; all: boolean }
   | { kind: "reopen"; server: number }
+  | { kind: "damage"; server: number; branch: number; frame: number; at: number }
   | Transfer;
 
 /** A push or a pull. */
@@ -88,5 +89,9 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: kind("rename"), server, branch: number, name }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("gc"), server, all: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("reopen"), server }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: kind("damage"), server, branch: number, frame: number, at: number }),
+  },
   { weight: 18, arbitrary: transfer },
 );

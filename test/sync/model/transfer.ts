@@ -9,6 +9,7 @@ import { receive } from "../../../src/sync/receive.js";
 import { send } from "../../../src/sync/send.js";
 import type { Base } from "../../../src/timeline/base.js";
 import type { Store } from "../../../src/timeline/store.js";
+import { firstDamaged, repairedWith, wholeBranches } from "./damage.js";
 import { compareHistories, endLsn, framesMissing, type History } from "./history.js";
 import type { Transfer } from "./operations.js";
 import { assertEqual, type Place } from "./world.js";
@@ -45,6 +46,8 @@ export async function runTransfer(
   const name = operation.name ?? branch;
   const expected = expect(source, to, name, operation);
   const before = to.branches.get(name);
+  const unsound = firstDamaged(from, branch) !== undefined;
+  const [whole, repaired] = [wholeBranches(to), before === undefined ? [] : repairedWith(to, name)];
   let rounds = 0;
   const acknowledged = new Set<string>();
   const sender = branchSource(from.files.store, from.files.store.requireBranch(branch));
@@ -74,7 +77,8 @@ export async function runTransfer(
   if (rounds > MOST_ROUNDS) throw new Error(`${rounds} rounds of narrowing`);
   if (cut && operation.crash) await to.files.reopen();
   const moves = expected.accepted && !expected.dryRun && !expected.stale;
-  if (cut) {
+  const failed = [results.dialled, results.served].find(({ status }) => status === "rejected");
+  if (cut || (unsound && failed !== undefined && !expected.stale)) {
     // Where the branch stands tells on which side of its one transaction the cut came.
     const head = to.files.store.getBranch(name)?.head;
     const last = source.frames.at(-1);
@@ -82,7 +86,8 @@ export async function runTransfer(
     if (moved && moves) move(to, name, source, expected);
     // What a branch stands on is kept by the branch alone; what broke off is kept for the next attempt.
     else for (const digest of acknowledged) to.acknowledged.add(digest);
-    if (operation.again) await runTransfer(from, to, branch, { ...operation, cut: undefined });
+    assertWholeStill(to, whole);
+    if (operation.again && cut) await runTransfer(from, to, branch, { ...operation, cut: undefined });
     return;
   }
   if (expected.stale) return assertStale(results);
@@ -90,7 +95,19 @@ export async function runTransfer(
     if (result.status === "rejected") throw result.reason;
     assertOutcome(result.value as Outcome, source, before, expected);
   }
-  if (moves) move(to, name, source, expected);
+  if (!moves) return;
+  move(to, name, source, expected);
+  assertWholeStill(to, whole);
+  assertEqual(`damage of ${name}`, firstDamaged(to, name), undefined);
+  if (expected.recovery === undefined)
+    for (const other of repaired) {
+      assertEqual(`damage of ${other}, which ${name} was repaired with`, firstDamaged(to, other), undefined);
+    }
+}
+
+/** Whatever a transfer repairs or leaves, no branch comes to stand on damage by it. */
+function assertWholeStill(to: Place, whole: readonly string[]): void {
+  for (const name of whole) assertEqual(`damage of ${name}`, firstDamaged(to, name), undefined);
 }
 
 function expect(source: History, to: Place, name: string, { mode }: Transfer): Expectation {
@@ -99,11 +116,14 @@ function expect(source: History, to: Place, name: string, { mode }: Transfer): E
   const force = mode === "force" || mode === "lease";
   const forced = force && ![...FREE, Decision.UP_TO_DATE].includes(decision);
   const known = new Set(to.acknowledged);
-  for (const { frames } of to.branches.values()) for (const { digest } of frames) known.add(digest);
+  for (const [at, { frames }] of to.branches) {
+    for (const { digest } of frames.slice(0, firstDamaged(to, at))) known.add(digest);
+  }
+  const repairs = decision === Decision.UP_TO_DATE && firstDamaged(to, name) !== undefined;
   return {
     decision,
     commonLsn,
-    accepted: FREE.includes(decision) || forced,
+    accepted: FREE.includes(decision) || forced || repairs,
     stale: mode === "stale lease" || (mode === "lease" && before === undefined),
     dryRun: mode === "dry run of the sender" || mode === "dry run of the receiver",
     recovery: forced && before !== undefined ? recoveryName(to, name, before) : undefined,

@@ -3,6 +3,7 @@ import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { ChainWriter } from "../../../src/timeline/chain-writer.js";
 import type { RecordInit } from "../../../src/timeline/frame/record-batch.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
+import { assertUnreadable, type DamagedFrame, firstDamaged } from "./damage.js";
 import { endLsn, forkOf, type History, lsnAt, walOf } from "./history.js";
 import { type ModelServer, modelServer } from "./model-server.js";
 
@@ -11,11 +12,13 @@ export interface Place extends ModelServer {
   readonly branches: Map<string, History>;
   /** Digests of frames that it has acknowledged in conversations that broke off. */
   readonly acknowledged: Set<string>;
+  /** Frames that were damaged on its disk. */
+  readonly damage: DamagedFrame[];
 }
 
 /** Makes a server without branches. */
 export async function makePlace(): Promise<Place> {
-  return { ...(await modelServer()), branches: new Map(), acknowledged: new Set() };
+  return { ...(await modelServer()), branches: new Map(), acknowledged: new Set(), damage: [] };
 }
 
 let lastUnit = 0;
@@ -96,31 +99,42 @@ async function remember(place: Place, name: string, history: History, ends: numb
 }
 
 async function digestsOf(store: Store, branch: Branch): Promise<string[]> {
-  const digests: string[] = [];
-  for await (const { digest } of store.reader(branch).frames()) digests.push(digest.toString("hex"));
-  return digests;
+  const reader = store.reader(branch);
+  const seqs = Array.from({ length: branch.frames }, (_, seq) => seq);
+  return Promise.all(seqs.map(async (seq) => (await reader.digest(seq)).toString("hex")));
 }
 
-/** Throws unless the server's branches are the model's, to the last byte and LSN. */
-export async function assertPlace({ files: { store }, branches }: Place): Promise<void> {
+/** Throws unless the server's branches are the model's, to the last byte and LSN, as far as nothing is damaged. */
+export async function assertPlace(place: Place): Promise<void> {
+  const { files, branches } = place;
+  const { store } = files;
   const names = store.listBranches().map(({ name }) => name);
   assertEqual("branches", names, [...branches.keys()].sort());
+  assertEqual("contradictions", await store.upkeep.findContradictions(), []);
   for (const [name, history] of branches) {
     const branch = store.requireBranch(name);
-    const reader = store.reader(branch);
-    const frames: string[] = [];
-    for await (const { header, digest } of reader.frames()) {
-      frames.push(`${digest.toString("hex")} ${await reader.lsn(Number(header.seq))}`);
-    }
-    assertEqual(
-      `frames of ${name}`,
-      frames,
-      history.frames.map(({ digest, end }) => `${digest} ${lsnAt(history, end)}`),
-    );
     assertEqual(`head of ${name}`, branch.head.lsn, endLsn(history));
-    assertEqual(`WAL of ${name}`, await readWal(store, branch), walOf(history).toString("hex"));
-    assertEqual(`bytes of ${name}`, branch.bytes, await reader.bytes(0, branch.head.seq));
+    const bad = firstDamaged(place, name);
+    assertEqual(`damage of ${name}`, store.firstBadFrame(branch), bad);
+    if (bad === undefined) await assertWhole(store, branch, history);
+    else await assertUnreadable(store, branch);
   }
+}
+
+async function assertWhole(store: Store, branch: Branch, history: History): Promise<void> {
+  const { name } = branch;
+  const reader = store.reader(branch);
+  const frames: string[] = [];
+  for await (const { header, digest } of reader.frames()) {
+    frames.push(`${digest.toString("hex")} ${await reader.lsn(Number(header.seq))}`);
+  }
+  assertEqual(
+    `frames of ${name}`,
+    frames,
+    history.frames.map(({ digest, end }) => `${digest} ${lsnAt(history, end)}`),
+  );
+  assertEqual(`WAL of ${name}`, await readWal(store, branch), walOf(history).toString("hex"));
+  assertEqual(`bytes of ${name}`, branch.bytes, await reader.bytes(0, branch.head.seq));
 }
 
 async function readWal(store: Store, branch: Branch): Promise<string> {
