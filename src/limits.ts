@@ -15,6 +15,15 @@ export const FRAME_CONTENT_BYTES = 1 * MiB;
 /** Longest payload of a frame after decompression that a receiver takes, in bytes. */
 export const MAX_FRAME_CONTENT_BYTES = 3 * MiB;
 
+/** Longest header of a frame, in bytes. Today's are at most 130; what later versions add has to fit too. */
+export const MAX_FRAME_HEADER_BYTES = 1 * KiB;
+
+/** Longest content of a chain's first frame, in bytes. It holds the start record alone. */
+export const MAX_START_CONTENT_BYTES = 256 * KiB;
+
+/** Most fields of a frame's content, or of another session message, those of the messages in it counted too. */
+export const MAX_MESSAGE_FIELDS = 64 * KiB;
+
 /** Bytes of frames that a receiver lets a sender be ahead of the last acknowledgement. */
 export const SESSION_WINDOW_BYTES = 64 * MiB;
 

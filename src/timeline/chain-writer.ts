@@ -1,4 +1,6 @@
 import type { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../errors.js";
+import { MAX_FRAME_CONTENT_BYTES } from "../limits.js";
 import { Compressor, type Slot, type StoredPayload } from "./frame/compressor.js";
 import { encodeFrame, type Frame } from "./frame/frame.js";
 import { encodeRecordBatch, type RecordInit } from "./frame/record-batch.js";
@@ -18,7 +20,6 @@ export class ChainWriter {
   /** Where the frames go. The store makes a branch of it. */
   readonly appender: FrameAppender;
   #queue: Promise<void> = Promise.resolve();
-  readonly #compressor = Compressor.shared();
   #failure: unknown;
 
   constructor(appender: FrameAppender) {
@@ -44,19 +45,26 @@ export class ChainWriter {
   /**
    * Makes the next frame of `records`, about FRAME_CONTENT_BYTES together. Their bytes may be reused once it resolves,
    * which is when the next frame is welcome; frames keep the order of the calls.
-   * Throws what an earlier frame's making or writing threw.
+   * Throws 54000 for records that no frame can hold, and what an earlier frame's making or writing threw. The first failure
+   * is final: a chain has no gaps.
    */
   async append(kind: FrameKind, startLsn: bigint, endLsn: bigint, records: RecordInit[]): Promise<void> {
-    const slot = await this.#compressor.acquire();
-    if (this.#failure !== undefined) {
-      this.#compressor.release(slot);
-      throw this.#failure;
+    // Not kept: after a thread's failure the process has another one.
+    const compressor = Compressor.shared();
+    const slot = await compressor.acquire();
+    const release = () => compressor.release(slot);
+    let contentLength: number;
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      contentLength = encodeRecordBatch(records, (length) => room(slot, length)).length;
+    } catch (error) {
+      this.#failure ??= error;
+      release();
+      throw error;
     }
-    const content = encodeRecordBatch(records, (length) => slot.content.subarray(0, length));
-    const stored = this.#compressor.compress(slot, content.length);
+    const stored = compressor.compress(slot, contentLength);
     stored.catch(() => undefined); // reported by #make, which awaits it in its turn
-    const facts = { kind, startLsn, endLsn, contentLength: content.length };
-    this.#queue = this.#make(this.#queue, facts, slot, stored);
+    this.#queue = this.#make(this.#queue, { kind, startLsn, endLsn, contentLength }, stored, release);
   }
 
   /** Resolves when everything that was appended is durable. */
@@ -76,11 +84,10 @@ export class ChainWriter {
   async #make(
     before: Promise<void>,
     facts: Facts,
-    slot: Slot,
     stored: Promise<StoredPayload>,
+    release: () => void,
   ): Promise<void> {
     await before;
-    const release = () => this.#compressor.release(slot);
     let frame: Frame;
     try {
       frame = await this.#encode(facts, stored);
@@ -111,4 +118,13 @@ export class ChainWriter {
       payload,
     );
   }
+}
+
+function room({ content }: Slot, length: number): Buffer {
+  if (length <= MAX_FRAME_CONTENT_BYTES) return content.subarray(0, length);
+  throw new NeonError(
+    "program_limit_exceeded",
+    `a piece of the cluster is ${length} bytes long, the limit of a frame is ${MAX_FRAME_CONTENT_BYTES}`,
+    { party: "source" },
+  );
 }

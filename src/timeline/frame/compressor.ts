@@ -60,10 +60,11 @@ export class Compressor {
   readonly #memory: SlotMemory[];
   readonly #free: Slot[];
   readonly #payloads: Buffer[];
-  readonly #wanted: ((slot: Slot) => void)[] = [];
+  readonly #wanted: { resolve(slot: Slot): void; reject(error: unknown): void }[] = [];
   readonly #waiting = new Map<number, Waiting>();
   readonly #workers: Worker[];
   #next = 0;
+  #failure: NeonError | undefined;
 
   private constructor() {
     this.#memory = Array.from({ length: SLOTS }, () => ({
@@ -75,28 +76,33 @@ export class Compressor {
     this.#workers = Array.from({ length: WORKERS }, () => this.#startWorker());
   }
 
-  /** The one of this process. */
+  /** The one of this process: another one after a failure, so it is asked for each time. */
   static shared(): Compressor {
     Compressor.#shared ??= new Compressor();
     return Compressor.#shared;
   }
 
-  /** A slot, as soon as one is free; in the order of the calls. */
-  acquire(): Promise<Slot> {
+  /** A slot, as soon as one is free; in the order of the calls. Throws XX000 once a thread has failed. */
+  async acquire(): Promise<Slot> {
+    if (this.#failure !== undefined) throw this.#failure;
     const slot = this.#free.pop();
-    if (slot !== undefined) return Promise.resolve(slot);
-    return new Promise((resolve) => this.#wanted.push(resolve));
+    if (slot !== undefined) return slot;
+    return new Promise((resolve, reject) => this.#wanted.push({ resolve, reject }));
   }
 
   /** Gives a slot back. */
   release(slot: Slot): void {
     const wanted = this.#wanted.shift();
     if (wanted === undefined) this.#free.push(slot);
-    else wanted(slot);
+    else wanted.resolve(slot);
   }
 
-  /** Compresses the first `length` bytes of a slot's content; content that does not shrink stays as it is. */
+  /**
+   * Compresses the first `length` bytes of a slot's content; content that does not shrink stays as it is. Throws XX000 once
+   * a thread has failed.
+   */
   async compress(slot: Slot, length: number): Promise<StoredPayload> {
+    if (this.#failure !== undefined) throw this.#failure;
     const worker = this.#workers[this.#next++ % WORKERS];
     const done = await new Promise<Done>((resolve, reject) => {
       this.#waiting.set(slot.number, { resolve, reject });
@@ -129,9 +135,8 @@ export class Compressor {
   /** Everything in the making fails; whoever asks next gets new threads. */
   #fail(cause: unknown): void {
     if (Compressor.#shared === this) Compressor.#shared = undefined;
-    for (const { reject } of this.#waiting.values()) {
-      reject(new NeonError("internal_error", "a compressing thread failed", { cause }));
-    }
+    this.#failure ??= new NeonError("internal_error", "a compressing thread failed", { cause });
+    for (const { reject } of [...this.#waiting.values(), ...this.#wanted.splice(0)]) reject(this.#failure);
     this.#waiting.clear();
     for (const worker of this.#workers) void worker.terminate();
   }

@@ -8,6 +8,7 @@ import { createHash, subtle } from "node:crypto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type FrameHeader, FrameHeaderSchema } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { NeonError } from "../../errors.js";
+import { MAX_FRAME_HEADER_BYTES } from "../../limits.js";
 import { varint } from "./record-batch.js";
 
 /** Length of a digest in bytes. */
@@ -115,6 +116,8 @@ export function parseFrame(message: Buffer): Frame {
 }
 
 function decodeHeader(bytes: Buffer): FrameHeader {
+  if (bytes.length > MAX_FRAME_HEADER_BYTES)
+    throw malformed(`its header is ${bytes.length} bytes long, the limit is ${MAX_FRAME_HEADER_BYTES}`);
   try {
     return fromBinary(FrameHeaderSchema, bytes);
   } catch (cause) {
@@ -122,8 +125,8 @@ function decodeHeader(bytes: Buffer): FrameHeader {
   }
 }
 
-/** Bytes at the beginning of a message that hold its frame's header, whatever that says: about twice the longest. */
-export const MAX_FRAME_HEAD_BYTES = 256;
+/** Bytes at the beginning of a message that hold its frame's header, tags and lengths of at most four bytes in front. */
+export const MAX_FRAME_HEAD_BYTES = COPY_DATA_HEADER_BYTES + 2 * (1 + 4) + MAX_FRAME_HEADER_BYTES;
 
 /**
  * Reads the header of a frame, and its digest, from the first MAX_FRAME_HEAD_BYTES of its message. Nothing else is

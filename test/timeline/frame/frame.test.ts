@@ -1,7 +1,15 @@
+import { toBinary } from "@bufbuild/protobuf";
 import test from "ava";
-import { Codec, FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
+import { Codec, FrameHeaderSchema, FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { NeonError } from "../../../src/errors.js";
-import { decodeFrame, encodeFrame, type Frame, sha256 } from "../../../src/timeline/frame/frame.js";
+import {
+  decodeFrame,
+  decodeFrameHead,
+  encodeFrame,
+  type Frame,
+  MAX_FRAME_HEAD_BYTES,
+  sha256,
+} from "../../../src/timeline/frame/frame.js";
 import { assertSuccessor } from "../../../src/timeline/frame/successor.js";
 
 function makeFrame(payload: Buffer, facts: object = {}) {
@@ -88,6 +96,33 @@ test("other encodings of the same frame are refused", (t) => {
   };
   for (const [name, frame] of Object.entries(others)) {
     t.throws(() => decodeFrame(session(frame)), { code: "protocol_violation" }, name);
+  }
+});
+
+/** A frame whose header has an unknown field, and is `length` bytes long for it. */
+function withHeaderOf(length: number, payload: Buffer): Buffer {
+  const known = toBinary(FrameHeaderSchema, makeFrame(payload).header);
+  const rest = length - known.length - 4;
+  const header = Buffer.concat([
+    known,
+    Buffer.of(0xa2, 0x06, (rest & 0x7f) | 0x80, rest >> 7),
+    Buffer.alloc(rest),
+  ]);
+  const field = (tag: number, bytes: Buffer) =>
+    Buffer.concat([Buffer.of(tag, (bytes.length & 0x7f) | 0x80, bytes.length >> 7), bytes]);
+  return copyData(field(0x22, Buffer.concat([field(0x0a, header), field(0x12, payload)])));
+}
+
+test("a header as long as the limit is taken with what is unknown in it, and found at the frame's beginning", (t) => {
+  const message = withHeaderOf(1024, Buffer.alloc(2000, "x"));
+  const { digest, header } = decodeFrame(message);
+  t.deepEqual(digest, sha256(message.subarray(11, 11 + 1024)));
+  t.deepEqual(decodeFrameHead(message.subarray(0, MAX_FRAME_HEAD_BYTES)), { digest, header });
+  for (const read of [decodeFrame, decodeFrameHead]) {
+    t.throws(() => read(withHeaderOf(1025, Buffer.alloc(2000))), {
+      code: "protocol_violation",
+      message: /header is 1025 bytes long, the limit is 1024/,
+    });
   }
 });
 

@@ -24,8 +24,8 @@ export const file_neon_pageserver_v1_frame: GenFile = /*@__PURE__*/
  */
 export type Frame = Message<"neon.pageserver.v1.Frame"> & {
   /**
-   * A serialized FrameHeader. The frame's digest is the SHA-256 of these bytes as received; they MUST NOT be
-   * re-encoded.
+   * A serialized FrameHeader, at most 1024 bytes. The frame's digest is the SHA-256 of these bytes as received; they MUST
+   * NOT be re-encoded, and fields of FrameHeader that a receiver does not know are kept with them.
    *
    * @generated from field: bytes header = 1;
    */
@@ -104,7 +104,9 @@ export type FrameHeader = Message<"neon.pageserver.v1.FrameHeader"> & {
   storedLength: number;
 
   /**
-   * Length of the payload after decompression in bytes.
+   * Length of the payload after decompression in bytes: at most 3 MiB, in the first frame of a chain at most 256 KiB.
+   * A receiver MUST refuse more (SQLSTATE 54000), and compares it with what the codec's own prefix says before it
+   * decompresses.
    *
    * @generated from field: uint32 content_length = 8;
    */

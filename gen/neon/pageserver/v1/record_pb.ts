@@ -16,7 +16,8 @@ export const file_neon_pageserver_v1_record: GenFile = /*@__PURE__*/
   fileDesc("Ch9uZW9uL3BhZ2VzZXJ2ZXIvdjEvcmVjb3JkLnByb3RvEhJuZW9uLnBhZ2VzZXJ2ZXIudjEiOgoLUmVjb3JkQmF0Y2gSKwoHcmVjb3JkcxgBIAMoCzIaLm5lb24ucGFnZXNlcnZlci52MS5SZWNvcmQinwMKBlJlY29yZBIwCgVzdGFydBgBIAEoCzIfLm5lb24ucGFnZXNlcnZlci52MS5TdGFydFJlY29yZEgAEjUKC3BhZ2VfaW1hZ2VzGAIgASgLMh4ubmVvbi5wYWdlc2VydmVyLnYxLlBhZ2VJbWFnZXNIABIzCgpmaWxlX3BpZWNlGAMgASgLMh0ubmVvbi5wYWdlc2VydmVyLnYxLkZpbGVQaWVjZUgAEjIKCWRpcmVjdG9yeRgEIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5EaXJlY3RvcnlIABIrCgN3YWwYBSABKAsyHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuV2FsUGllY2VIABI/ChB0aW1lbGluZV9oaXN0b3J5GAYgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLlRpbWVsaW5lSGlzdG9yeUgAEj8KEGNvbnNpc3RlbnRfcG9pbnQYByABKAsyIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29uc2lzdGVudFBvaW50SABCCAoGcmVjb3JkSgQICBAJUgRmb2xkItsCCgtTdGFydFJlY29yZBIRCglpbXBvcnRfaWQYASABKAwSGQoRc3lzdGVtX2lkZW50aWZpZXIYAiABKAQSGgoSc2VydmVyX3ZlcnNpb25fbnVtGAMgASgNEhwKFHBvc3RncmVzX3RpbWVsaW5lX2lkGAQgASgNEh4KEGJhY2t1cF9zdGFydF9sc24YBSABKARCBMjaGAESGwoNd2FsX3N0YXJ0X2xzbhgGIAEoBEIEyNoYARISCgpibG9ja19zaXplGAcgASgNEhgKEHdhbF9zZWdtZW50X3NpemUYCCABKA0SMwoLdGFibGVzcGFjZXMYCSADKAsyHi5uZW9uLnBhZ2VzZXJ2ZXIudjEuVGFibGVzcGFjZRIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxncm91cF9hY2Nlc3MYCyABKAgiKwoKVGFibGVzcGFjZRILCgNvaWQYASABKA0SEAoIbG9jYXRpb24YAiABKAkiiQEKDFJlbGF0aW9uRm9yaxIWCg50YWJsZXNwYWNlX29pZBgBIAEoDRIUCgxkYXRhYmFzZV9vaWQYAiABKA0SFwoPcmVsYXRpb25fbnVtYmVyGAMgASgNEjIKBGZvcmsYBCABKA4yJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuUmVsYXRpb25Gb3JrTmFtZSJfCgpQYWdlSW1hZ2VzEjIKCHJlbGF0aW9uGAEgASgLMiAubmVvbi5wYWdlc2VydmVyLnYxLlJlbGF0aW9uRm9yaxIOCgZibG9ja3MYAiADKA0SDQoFcGFnZXMYAyABKAwiNwoJRmlsZVBpZWNlEgwKBHBhdGgYASABKAkSDgoGb2Zmc2V0GAIgASgEEgwKBGRhdGEYAyABKAwiGQoJRGlyZWN0b3J5EgwKBHBhdGgYASABKAkiTwoIV2FsUGllY2USHAoUcG9zdGdyZXNfdGltZWxpbmVfaWQYASABKA0SFwoJc3RhcnRfbHNuGAIgASgEQgTI2hgBEgwKBGRhdGEYAyABKAwiQAoPVGltZWxpbmVIaXN0b3J5EhwKFHBvc3RncmVzX3RpbWVsaW5lX2lkGAEgASgNEg8KB2NvbnRlbnQYAiABKAwiTgoPQ29uc2lzdGVudFBvaW50Eh0KD2JhY2t1cF9zdG9wX2xzbhgBIAEoBEIEyNoYARIcChRwb3N0Z3Jlc190aW1lbGluZV9pZBgCIAEoDSqnAQoQUmVsYXRpb25Gb3JrTmFtZRIiCh5SRUxBVElPTl9GT1JLX05BTUVfVU5TUEVDSUZJRUQQABIbChdSRUxBVElPTl9GT1JLX05BTUVfTUFJThABEhoKFlJFTEFUSU9OX0ZPUktfTkFNRV9GU00QAhIZChVSRUxBVElPTl9GT1JLX05BTUVfVk0QAxIbChdSRUxBVElPTl9GT1JLX05BTUVfSU5JVBAEYgZwcm90bzM", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options]);
 
 /**
- * A frame's payload.
+ * A frame's payload. Together with all messages in it, it has at most 65,536 fields; who decodes it MUST refuse more, since
+ * fields of two bytes would make of a small frame a large one in memory.
  *
  * @generated from message neon.pageserver.v1.RecordBatch
  */
@@ -114,13 +115,14 @@ export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_record, 1);
 
 /**
- * Which cluster a chain comes from, and the constants that its files are cut by.
+ * Which cluster a chain comes from, and the constants that its files are cut by. It is the only record of the first frame. A
+ * receiver MUST check it when that frame comes in (SQLSTATE XX001), and that the Offer names the same one (08P01).
  *
  * @generated from message neon.pageserver.v1.StartRecord
  */
 export type StartRecord = Message<"neon.pageserver.v1.StartRecord"> & {
   /**
-   * 16 random bytes, so that two imports of one cluster never share a frame.
+   * MUST be 16 random bytes, so that two imports of one cluster never share a frame.
    *
    * @generated from field: bytes import_id = 1;
    */
@@ -134,14 +136,14 @@ export type StartRecord = Message<"neon.pageserver.v1.StartRecord"> & {
   systemIdentifier: bigint;
 
   /**
-   * server_version_num of the Postgres that was imported, such as 150018.
+   * server_version_num of the Postgres that was imported, such as 150018. MUST have six digits.
    *
    * @generated from field: uint32 server_version_num = 3;
    */
   serverVersionNum: number;
 
   /**
-   * Postgres timeline id (the number in WAL file names) at the start of the base backup.
+   * Postgres timeline id (the number in WAL file names) at the start of the base backup. MUST NOT be 0.
    *
    * @generated from field: uint32 postgres_timeline_id = 4;
    */
@@ -155,7 +157,7 @@ export type StartRecord = Message<"neon.pageserver.v1.StartRecord"> & {
   backupStartLsn: bigint;
 
   /**
-   * Where the stored WAL begins: the start of the WAL segment that holds backup_start_lsn.
+   * Where the stored WAL begins. MUST be the start of the WAL segment that holds backup_start_lsn.
    *
    * @generated from field: uint64 wal_start_lsn = 6;
    */
@@ -169,7 +171,7 @@ export type StartRecord = Message<"neon.pageserver.v1.StartRecord"> & {
   blockSize: number;
 
   /**
-   * Size of a WAL segment in bytes: a power of two from 1 MB to 1 GB.
+   * Size of a WAL segment in bytes. MUST be a power of two from 1 MB to 1 GB.
    *
    * @generated from field: uint32 wal_segment_size = 8;
    */
