@@ -27,6 +27,12 @@ export const MAX_MESSAGE_FIELDS = 64 * KiB;
 /** Bytes of frames that a receiver lets a sender be ahead of the last acknowledgement. */
 export const SESSION_WINDOW_BYTES = 64 * MiB;
 
+/** Longest text of another program, such as an error's message, that is passed on, in UTF-16 units; the rest is cut off. */
+export const MAX_FOREIGN_TEXT = 1000;
+
+/** The same for the detail of an error or notice, which can be data. */
+export const MAX_FOREIGN_DETAIL = 8000;
+
 /** Milliseconds for which the other end of a sync session may send nothing. Each end says three times as often that it lives. */
 export const SESSION_SILENCE_MS = 60_000;
 

@@ -1,6 +1,7 @@
 import { connect as dial, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import pg from "pg";
+import { cleanText } from "../clean-text.js";
 import { type ErrorCode, NeonError, SQLSTATE } from "../errors.js";
 import { sendCancelRequest } from "./cancel-request.js";
 import { ClientConnection } from "./client-connection.js";
@@ -162,14 +163,14 @@ function refused(error: Error, { host, port }: StartingClient): NeonError {
     const known = Object.entries(SQLSTATE).find(([, sqlstate]) => sqlstate === code)?.[0] as
       | ErrorCode
       | undefined;
-    return new NeonError(known ?? "sqlclient_unable_to_establish_sqlconnection", error.message, {
+    return new NeonError(known ?? "sqlclient_unable_to_establish_sqlconnection", cleanText(error.message), {
       sqlstate: code,
       party: "connection",
       retryable: code.startsWith("57P") || code.startsWith("53"),
       reported: true,
       cause: error,
-      ...(detail && { detail }),
-      ...(hint && { hint }),
+      ...(detail && { detail: cleanText(detail) }),
+      ...(hint && { hint: cleanText(hint) }),
     });
   }
   if (error instanceof NeonError) return error;
@@ -177,7 +178,7 @@ function refused(error: Error, { host, port }: StartingClient): NeonError {
   const known = NeonError.from(first);
   return new NeonError(
     "sqlclient_unable_to_establish_sqlconnection",
-    `cannot connect to ${host}:${port}: ${known.message}`,
+    `cannot connect to ${host}:${port}: ${cleanText(known.message)}`,
     {
       party: "connection",
       retryable: known.retryable || known.code !== "internal_error",

@@ -1,25 +1,34 @@
+import { cleanText } from "../clean-text.js";
 import { type ErrorCode, type ErrorDetails, NeonError, SQLSTATE } from "../errors.js";
+import { MAX_FOREIGN_DETAIL } from "../limits.js";
 import { BodyReader } from "./body-reader.js";
 import { buildMessage, byte, cstring, type Part } from "./build-message.js";
 import type { Notice } from "./connection.js";
 import { Backend } from "./message-types.js";
 
-/** Reads the fields of an ErrorResponse or NoticeResponse (manual: 55.8). */
+/** Reads the fields of an ErrorResponse or NoticeResponse (manual: 55.8), their texts cleaned (see cleanText). */
 export function parseNotice(body: Buffer): Notice {
   const fields = new Map<string, string>();
   const reader = new BodyReader(body);
   for (let type = reader.byte(); type !== 0; type = reader.byte()) {
     fields.set(String.fromCharCode(type), reader.cstring());
   }
+  const text = (field: string, limit?: number) => {
+    const value = fields.get(field);
+    return value === undefined ? undefined : cleanText(value, limit);
+  };
+  const code = fields.get("C") ?? "";
   return {
     // V is S without translation; servers before 9.6 do not send it.
-    severity: fields.get("V") ?? fields.get("S") ?? "ERROR",
-    code: fields.get("C") ?? SQLSTATE.internal_error,
-    message: fields.get("M") ?? "",
-    detail: fields.get("D"),
-    hint: fields.get("H"),
+    severity: text("V") ?? text("S") ?? "ERROR",
+    code: SQLSTATE_FORM.test(code) ? code : SQLSTATE.internal_error,
+    message: text("M") ?? "",
+    detail: text("D", MAX_FOREIGN_DETAIL),
+    hint: text("H"),
   };
 }
+
+const SQLSTATE_FORM = /^[0-9A-Z]{5}$/;
 
 /** The NeonError for a server's ErrorResponse. */
 export function parseError(body: Buffer): NeonError {
@@ -31,8 +40,8 @@ export function parseError(body: Buffer): NeonError {
 export function parseCopyFail(body: Buffer): NeonError {
   const text = new BodyReader(body).cstring();
   const match = /^([0-9A-Z]{5}): (.*)$/s.exec(text);
-  if (match !== null) return errorFor(match[1] as string, match[2] as string, {});
-  return errorFor(SQLSTATE.query_canceled, `the client gave up: ${text}`, {});
+  if (match !== null) return errorFor(match[1] as string, cleanText(match[2] as string), {});
+  return errorFor(SQLSTATE.query_canceled, `the client gave up: ${cleanText(text)}`, {});
 }
 
 /** The text of CopyFail for an error; `parseCopyFail` is its inverse. */

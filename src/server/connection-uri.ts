@@ -60,13 +60,36 @@ export function withoutPassword(uri: string): string {
 
 /**
  * A text, such as another program's error message, with what looks like the credentials of a connection URI masked, also
- * where the scheme is missing. Hides too much rather than too little.
+ * where the scheme is missing. Hides too much rather than too little. Takes time in proportion to the text, whatever it is.
  */
 export function maskPasswords(text: string): string {
   return text
-    .replace(/(postgres(?:ql)?:\/\/)[^\s"'`:@/]*[:@/][^\s"'`]*@/gi, "$1***@")
-    .replace(/(?<!\/\/)\b([^\s"'`:/@]+):[^\s"'`@/][^\s"'`@]*@/g, "$1:***@")
+    .replace(/[^\s"'`]+/g, maskWord)
     .replace(/\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&"'`]+)/gi, "$1=***");
+}
+
+const SCHEME = /postgres(?:ql)?:\/\//i;
+
+/** Masks what stands before the last @ of a word, by hand: expressions that look for it try again at each letter. */
+function maskWord(word: string): string {
+  const end = word.lastIndexOf("@");
+  if (end < 0) return word;
+  const [before, rest] = [word.slice(0, end), word.slice(end)];
+  const scheme = SCHEME.exec(before);
+  if (scheme === null) return before.split("@").map(maskPair).join("@") + rest;
+  const begin = scheme.index + scheme[0].length;
+  const userinfo = before.slice(begin);
+  return before.slice(0, begin) + (/[:@/]/.test(userinfo) ? "***" : userinfo) + rest;
+}
+
+/** `user:password` as `user:***`. */
+function maskPair(pair: string): string {
+  for (let colon = pair.indexOf(":", 1); colon > 0; colon = pair.indexOf(":", colon + 1)) {
+    const [before, after] = [pair[colon - 1], pair[colon + 1]];
+    if (before !== ":" && before !== "/" && after !== undefined && after !== "/")
+      return `${pair.slice(0, colon)}:***`;
+  }
+  return pair;
 }
 
 function isSecret(parameter: string): boolean {

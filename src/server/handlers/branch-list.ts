@@ -4,6 +4,7 @@ import {
   type BranchListResponseSchema,
   PageServerService,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
+import { cleanText } from "../../clean-text.js";
 import { toHeadMessage } from "../../sync/head-message.js";
 import { callStream } from "../call.js";
 import type { Context } from "../context.js";
@@ -31,7 +32,11 @@ export async function* branchList({ uri }: BranchListRequest, context: Context):
 async function* listRemote(uri: string, { directory, signal }: Context): AsyncGenerator<Row> {
   const connection = await connectRemote(directory, uri, signal);
   try {
-    yield* await callStream(connection, PageServerService.method.branchList, {}, { signal });
+    for (const row of await callStream(connection, PageServerService.method.branchList, {}, { signal })) {
+      row.name = cleanText(row.name);
+      if (row.parent !== undefined) row.parent = cleanText(row.parent);
+      yield row;
+    }
   } catch (error) {
     throw signal.aborted ? error : explainRemote(error, uri, "connection");
   } finally {
