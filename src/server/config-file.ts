@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NeonError } from "../errors.js";
-import { syncDirectory } from "./sync-directory.js";
+import { syncDirectory } from "../sync-path.js";
 
 /** A TOML document, before anything is known of its settings. */
 export type ConfigDocument = Record<string, unknown>;

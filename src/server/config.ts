@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { NeonError } from "../errors.js";
 import { parseVerifier } from "../pgwire/scram/scram-verifier.js";
+import { syncDirectory } from "../sync-path.js";
 import { type ConfigDocument, readConfigFile, writeConfigFile } from "./config-file.js";
 import { isConnectionUri } from "./connection-uri.js";
 import { parseListenAddress } from "./listen-address.js";
-import { syncDirectory } from "./sync-directory.js";
 
 /** Where a page server listens unless its configuration says otherwise. */
 export const DEFAULT_LISTEN = "127.0.0.1:6400";
@@ -72,10 +72,12 @@ export async function initRepository(
   const directory = join(resolve(parent), ".neon");
   if (exists(directory)) throw alreadyThere(directory);
   await mkdir(dirname(directory), { recursive: true });
+  // Only here: it takes a while to load, and most of what reads a configuration has no need of it.
+  const { Store } = await import("../timeline/store.js");
   const scratch = await mkdtemp(`${directory}.init-`);
   try {
     await writeConfigFile(configPath(scratch), { listen });
-    await mkdir(storePath(scratch), { mode: 0o700 });
+    await Store.create(storePath(scratch));
     await rename(scratch, directory);
   } catch (error) {
     await rm(scratch, { recursive: true, force: true });

@@ -45,11 +45,8 @@ export function resolveChain(refs: Refs, point: ChainPoint): Extent[] {
 
 /** The segments of one timeline alone, in order. */
 export function timelineExtents(refs: Refs, timelineId: string): { segmentId: string; firstSeq: number }[] {
-  const range = refs.extent.getRange({
-    start: [timelineId, 0],
-    end: [timelineId, Number.MAX_SAFE_INTEGER],
-  });
-  return Array.from(range, ({ key, value }) => ({ segmentId: value, firstSeq: key[1] }));
+  const range = refs.extent.entries([timelineId, 0], [timelineId, Number.MAX_SAFE_INTEGER]);
+  return Array.from(range, ([[, firstSeq], segmentId]) => ({ segmentId, firstSeq }));
 }
 
 /** Bytes of the frames that a timeline holds itself. */

@@ -52,7 +52,7 @@ export async function collectGarbage(
 
 /** Deletes segments that no timeline has, such as those whose deletion a crash cut short. */
 export async function removeOrphans(refs: Refs, segments: SegmentStore): Promise<void> {
-  const owned = new Set(Array.from(refs.extent.getRange(), ({ value }) => value));
+  const owned = new Set(Array.from(refs.extent.entries(), ([, id]) => id));
   const ids = Array.from(refs.segment.entries(), ([key]) => String(key));
   await deleteSegments(
     refs,
@@ -127,7 +127,7 @@ function dropTimeline(refs: Refs, timelineId: string): string[] {
 /** Takes the segments that begin behind frame `lastSeq` out of a timeline, and returns them. */
 function dropExtents(refs: Refs, timelineId: string, lastSeq: number): string[] {
   const extents = timelineExtents(refs, timelineId).filter(({ firstSeq }) => firstSeq > lastSeq);
-  for (const { firstSeq } of extents) refs.extent.removeSync([timelineId, firstSeq]);
+  for (const { firstSeq } of extents) refs.extent.remove([timelineId, firstSeq]);
   return extents.map(({ segmentId }) => segmentId);
 }
 

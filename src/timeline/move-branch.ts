@@ -122,8 +122,8 @@ function placeFrames(
   if (!grows) return timelineId;
   const own = hex(current.timelineId);
   for (const { firstSeq, segmentId } of timelineExtents(refs, timelineId)) {
-    refs.extent.putSync([own, firstSeq], segmentId);
-    refs.extent.removeSync([timelineId, firstSeq]);
+    refs.extent.put([own, firstSeq], segmentId);
+    refs.extent.remove([timelineId, firstSeq]);
   }
   refs.timeline.remove(timelineId);
   return own;

@@ -38,7 +38,7 @@ async function sealAll(shelf: Shelf): Promise<void> {
     if (state === SegmentState.OPEN) open.set(String(key), Number(durableLength));
   }
   if (open.size === 0) return;
-  for (const { key, value: id } of Array.from(refs.extent.getRange())) {
+  for (const [key, id] of Array.from(refs.extent.entries())) {
     const durableLength = open.get(id);
     if (durableLength === undefined) continue;
     if (durableLength === 0) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../errors.js";
+import { syncDirectory } from "../sync-path.js";
 import type { Base } from "./base.js";
 import { type Branch, describeBranch, pointOf } from "./branch.js";
 import { assertBranchName } from "./branch-name.js";
@@ -81,14 +82,21 @@ export class Store {
     this.sourceSlots = new SourceSlots(shelf.refs);
   }
 
+  /** Makes an empty store in `directory`, which must not be there. It is durable when this resolves. */
+  static async create(directory: string): Promise<void> {
+    await mkdir(directory, { mode: 0o700 });
+    await FileSegmentStore.create(join(directory, "segments"));
+    await Refs.create(join(directory, "refs"));
+    await syncDirectory(join(directory, ".."));
+  }
+
   /**
-   * Opens the store in `directory`, making it if needed, and puts in order what a dead process left behind. Throws XX001 if
-   * its index is damaged, or missing though there are segments.
+   * Opens the store in `directory` and puts in order what a dead process left behind. Makes nothing: throws XX001 if
+   * its segments are missing, or anything of its index is missing or damaged.
    */
   static async open(directory: string): Promise<Store> {
-    await mkdir(join(directory, "refs"), { recursive: true, mode: 0o700 });
     const segments = await FileSegmentStore.open(join(directory, "segments"));
-    const refs = Refs.open(join(directory, "refs"), (await segments.list()).length > 0);
+    const refs = await Refs.open(join(directory, "refs"));
     const shelf = { refs, segments, indexes: new SegmentIndexes(segments, refs) };
     await recover(shelf);
     return new Store(shelf);

@@ -19,6 +19,7 @@ export interface TemporaryStore {
 export async function temporaryStore(): Promise<TemporaryStore> {
   const directory = await createTemporaryDirectory("neon-store-");
   const path = join(directory.path, "store");
+  await Store.create(path);
   const self = {
     store: await Store.open(path),
     path,

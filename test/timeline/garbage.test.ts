@@ -93,7 +93,7 @@ test("what a broken-off session left is kept for the next attempt, until its lea
 /** Ends the leases of all sessions that broke off so many seconds from now. Returns when they would have ended. */
 async function moveDeadlines(temporary: TemporaryStore, seconds: number): Promise<bigint[]> {
   await temporary.store.close();
-  const refs = Refs.open(join(temporary.path, "refs"));
+  const refs = await Refs.open(join(temporary.path, "refs"));
   const leases = Array.from(refs.lease.entries());
   const deadline = BigInt(Math.floor(Date.now() / 1000) + seconds);
   await refs.transaction(() => {
@@ -157,7 +157,7 @@ test("frames that a retry has built on outlive their lease, whatever became of t
 /** Gives a session that broke off a lease that lasts. */
 async function renewLease(temporary: TemporaryStore, timelineId: string): Promise<void> {
   await temporary.store.close();
-  const refs = Refs.open(join(temporary.path, "refs"));
+  const refs = await Refs.open(join(temporary.path, "refs"));
   const deadline = BigInt(Math.floor(Date.now() / 1000) + 60);
   await refs.transaction(() =>
     refs.lease.put(timelineId, create(LeaseSchema, { deadline, resumable: true })),

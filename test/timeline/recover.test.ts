@@ -74,12 +74,12 @@ test("segments whose deletion a crash cut short are deleted at the next opening"
   await importedBranch(temporary.store, "main");
   const { branch: other } = await importedBranch(temporary.store, "other");
   await temporary.store.close();
-  const refs = Refs.open(join(temporary.path, "refs"));
+  const refs = await Refs.open(join(temporary.path, "refs"));
   const timelineId = other.timelineId.toString("hex");
   await refs.transaction(() => {
     refs.branch.remove("other");
     refs.timeline.remove(timelineId);
-    refs.extent.removeSync([timelineId, 0]);
+    refs.extent.remove([timelineId, 0]);
   });
   await refs.close();
   temporary.store = await Store.open(temporary.path);

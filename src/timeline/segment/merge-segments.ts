@@ -52,9 +52,9 @@ export async function mergeSegments(refs: Refs, segments: SegmentStore, timeline
       ({ firstSeq, segmentId }) => refs.extent.get([timelineId, firstSeq]) === segmentId,
     );
     if (!unchanged) return [id];
-    for (const { firstSeq } of parts) refs.extent.removeSync([timelineId, firstSeq]);
+    for (const { firstSeq } of parts) refs.extent.remove([timelineId, firstSeq]);
     put(SegmentState.SEALED, length);
-    refs.extent.putSync([timelineId, parts[0].firstSeq], id);
+    refs.extent.put([timelineId, parts[0].firstSeq], id);
     return parts.map(({ segmentId }) => segmentId);
   });
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { SegmentInfoSchema, SegmentState } from "../../../gen/neon/store/v1/store_pb.js";
+import type { Place } from "../index/codec.js";
 import type { Refs } from "../refs.js";
 import type { SegmentFooterBuilder } from "./segment-footer.js";
 import type { SegmentIndexes } from "./segment-indexes.js";
@@ -33,12 +34,12 @@ export async function sealSegment(shelf: Shelf, id: string, footer: SegmentFoote
 export async function dropSegment(
   { segments, refs, indexes }: Shelf,
   id: string,
-  extent: [timelineId: string, firstSeq: number],
+  extent: Place,
 ): Promise<void> {
   await segments.delete(id);
   await refs.transaction(() => {
     refs.segment.remove(id);
-    refs.extent.removeSync(extent);
+    refs.extent.remove(extent);
   });
   indexes.sealed(id);
 }

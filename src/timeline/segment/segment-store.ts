@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { NeonError } from "../../errors.js";
+import { syncDirectory } from "../../sync-path.js";
 
 /** A segment being written by one session. */
 export interface OpenSegment {
@@ -39,11 +40,19 @@ export class FileSegmentStore implements SegmentStore {
     this.#directory = directory;
   }
 
-  /** Opens the directory, making it if needed. */
-  static async open(directory: string): Promise<FileSegmentStore> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+  /** Makes the directory, which must not be there. */
+  static async create(directory: string): Promise<void> {
+    await mkdir(directory, { mode: 0o700 });
     await syncDirectory(join(directory, ".."));
-    return new FileSegmentStore(directory);
+  }
+
+  /** Opens the directory. Throws XX001 if it is not there. */
+  static async open(directory: string): Promise<FileSegmentStore> {
+    const found = await stat(directory).catch(() => undefined);
+    if (found?.isDirectory()) return new FileSegmentStore(directory);
+    throw new NeonError("data_corrupted", `the store has lost its segments: ${directory} is missing`, {
+      hint: "Put .neon/store back from a copy, or make a new repository and pull the branches from another page server.",
+    });
   }
 
   async create(id: string): Promise<OpenSegment> {
@@ -153,14 +162,4 @@ function dropBytes(buffers: Buffer[], count: number): Buffer[] {
     rest -= buffers[i].length;
   }
   return [];
-}
-
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

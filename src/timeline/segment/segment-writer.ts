@@ -147,7 +147,7 @@ export class SegmentWriter {
       if (!this.#hasTimeline) this.#putTimeline(first);
       const info = create(SegmentInfoSchema, { state: SegmentState.OPEN, durableLength: 0n });
       refs.segment.put(id, info);
-      refs.extent.putSync([timelineId, Number(seq)], id);
+      refs.extent.put([timelineId, Number(seq)], id);
     });
     this.#hasTimeline = true;
     const footer = new SegmentFooterBuilder(Number(seq));

@@ -85,7 +85,7 @@ test("a cut that ends before the file is touched is done at the next opening", a
   const { store, part, path, file } = temporary;
   await store.deleteBranch("main");
   await store.close();
-  const refs = Refs.open(join(path, "refs"));
+  const refs = await Refs.open(join(path, "refs"));
   const files = await FileSegmentStore.open(join(path, "segments"));
   const segments = new Proxy(files, {
     get: (_, key: keyof SegmentStore) =>
@@ -124,7 +124,7 @@ test("a process killed at any step of cutting a segment leaves a store that the 
   for (const footer of ["the old one", 0, 1, 40, cut.length - part.bytes - 1, cut.length - part.bytes]) {
     const copy = join(scratch.path, `footer-${footer}`);
     await cp(path, copy, { recursive: true });
-    const refs = Refs.open(join(copy, "refs"));
+    const refs = await Refs.open(join(copy, "refs"));
     const info = refs.segment.get(id);
     t.is(info?.state, SegmentState.SEALED);
     await refs.transaction(() => {
@@ -142,7 +142,7 @@ test("a process killed at any step of cutting a segment leaves a store that the 
     t.deepEqual(await readFile(file), cut, `${footer}`);
     t.deepEqual(await opened.collectGarbage(true), { segments: 0, bytes: 0 });
     await opened.close();
-    const sealed = Refs.open(join(copy, "refs"));
+    const sealed = await Refs.open(join(copy, "refs"));
     t.is(sealed.segment.get(id)?.state, SegmentState.SEALED);
     await sealed.close();
   }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/store/v1/store.proto.
  */
 export const file_neon_store_v1_store: GenFile = /*@__PURE__*/
-  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCImCg1TZWdtZW50RGFtYWdlEhUKDWZpcnN0X2JhZF9zZXEYASABKAQiogEKClNvdXJjZVNsb3QSDAoEbmFtZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEgsKA3VyaRgDIAEoCRIZChFzeXN0ZW1faWRlbnRpZmllchgEIAEoBBIOCgZicmFuY2gYBSABKAkSDQoFcGxhY2UYBiABKAkSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXAoNU2VnbWVudEZvb3RlchIRCglmaXJzdF9zZXEYASABKAQSDwoHb2Zmc2V0cxgCIAMoBBIPCgdkaWdlc3RzGAMgASgMEhYKCGVuZF9sc25zGAQgAygEQgTI2hgBKl8KDFNlZ21lbnRTdGF0ZRIdChlTRUdNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSU0VHTUVOVF9TVEFURV9PUEVOEAESGAoUU0VHTUVOVF9TVEFURV9TRUFMRUQQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options]);
+  fileDesc("ChluZW9uL3N0b3JlL3YxL3N0b3JlLnByb3RvEg1uZW9uLnN0b3JlLnYxIlAKCUJyYW5jaFJlZhIRCgNsc24YASABKARCBMjaGAESDgoGZGlnZXN0GAIgASgMEgsKA3NlcRgDIAEoBBITCgt0aW1lbGluZV9pZBgEIAEoDCKBAQoMVGltZWxpbmVJbmZvEg0KBXN0YXJ0GAEgASgMEhQKDHN0YXJ0X2RpZ2VzdBgCIAEoDBIOCgZwYXJlbnQYAyABKAwSEAoIZm9ya19zZXEYBCABKAQSFgoIZm9ya19sc24YBSABKARCBMjaGAESEgoKZm9ya19ieXRlcxgGIAEoBCJRCgtTZWdtZW50SW5mbxIqCgVzdGF0ZRgBIAEoDjIbLm5lb24uc3RvcmUudjEuU2VnbWVudFN0YXRlEhYKDmR1cmFibGVfbGVuZ3RoGAIgASgEIiwKBUxlYXNlEhAKCGRlYWRsaW5lGAEgASgEEhEKCXJlc3VtYWJsZRgCIAEoCCImCg1TZWdtZW50RGFtYWdlEhUKDWZpcnN0X2JhZF9zZXEYASABKAQiogEKClNvdXJjZVNsb3QSDAoEbmFtZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEgsKA3VyaRgDIAEoCRIZChFzeXN0ZW1faWRlbnRpZmllchgEIAEoBBIOCgZicmFuY2gYBSABKAkSDQoFcGxhY2UYBiABKAkSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXgoKSW5kZXhTdGF0ZRIOCgZmb3JtYXQYASABKA0SFQoNcmVwb3NpdG9yeV9pZBgCIAEoDBIpCgZ0YWJsZXMYAyADKAsyGS5uZW9uLnN0b3JlLnYxLlRhYmxlU3RhdGUiOAoKVGFibGVTdGF0ZRIMCgRuYW1lGAEgASgJEg8KB2VudHJpZXMYAiABKAQSCwoDc3VtGAMgASgMIlwKDVNlZ21lbnRGb290ZXISEQoJZmlyc3Rfc2VxGAEgASgEEg8KB29mZnNldHMYAiADKAQSDwoHZGlnZXN0cxgDIAEoDBIWCghlbmRfbHNucxgEIAMoBEIEyNoYASpfCgxTZWdtZW50U3RhdGUSHQoZU0VHTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFR01FTlRfU1RBVEVfT1BFThABEhgKFFNFR01FTlRfU1RBVEVfU0VBTEVEEAJiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options]);
 
 /**
  * Value of the refs database `branch`, by branch name.
@@ -258,6 +258,80 @@ export const SourceSlotSchema: GenMessage<SourceSlot> = /*@__PURE__*/
   messageDesc(file_neon_store_v1_store, 5);
 
 /**
+ * The only value of the database `state`, under the key `state`: what the other databases hold, changed with each of their
+ * entries and in the same transaction, so that nothing of them can be missing or too much unseen.
+ *
+ * Every value of the index, this one too, stands behind the first 16 bytes of the SHA-256 of its database's name, its key
+ * and its bytes.
+ *
+ * @generated from message neon.store.v1.IndexState
+ */
+export type IndexState = Message<"neon.store.v1.IndexState"> & {
+  /**
+   * Version of the index: 1.
+   *
+   * @generated from field: uint32 format = 1;
+   */
+  format: number;
+
+  /**
+   * Random, made with the repository, 16 bytes.
+   *
+   * @generated from field: bytes repository_id = 2;
+   */
+  repositoryId: Uint8Array;
+
+  /**
+   * By name: every other database.
+   *
+   * @generated from field: repeated neon.store.v1.TableState tables = 3;
+   */
+  tables: TableState[];
+};
+
+/**
+ * Describes the message neon.store.v1.IndexState.
+ * Use `create(IndexStateSchema)` to create a new message.
+ */
+export const IndexStateSchema: GenMessage<IndexState> = /*@__PURE__*/
+  messageDesc(file_neon_store_v1_store, 6);
+
+/**
+ * What one database of the index holds.
+ *
+ * @generated from message neon.store.v1.TableState
+ */
+export type TableState = Message<"neon.store.v1.TableState"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Number of its entries.
+   *
+   * @generated from field: uint64 entries = 2;
+   */
+  entries: bigint;
+
+  /**
+   * XOR of the 16 bytes in front of each value.
+   *
+   * @generated from field: bytes sum = 3;
+   */
+  sum: Uint8Array;
+};
+
+/**
+ * Describes the message neon.store.v1.TableState.
+ * Use `create(TableStateSchema)` to create a new message.
+ */
+export const TableStateSchema: GenMessage<TableState> = /*@__PURE__*/
+  messageDesc(file_neon_store_v1_store, 7);
+
+/**
  * Where the frames of a sealed segment lie. It follows the last frame; behind it stand its SHA-256, its length (uint32,
  * big-endian) and the four bytes `NSEG`. Where it is damaged it can be made again of the frames.
  *
@@ -298,7 +372,7 @@ export type SegmentFooter = Message<"neon.store.v1.SegmentFooter"> & {
  * Use `create(SegmentFooterSchema)` to create a new message.
  */
 export const SegmentFooterSchema: GenMessage<SegmentFooter> = /*@__PURE__*/
-  messageDesc(file_neon_store_v1_store, 6);
+  messageDesc(file_neon_store_v1_store, 8);
 
 /**
  * Whether a segment can still grow.

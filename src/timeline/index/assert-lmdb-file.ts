@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { NeonError } from "../errors.js";
+import type { NeonError } from "../../errors.js";
+import { damagedIndex, missingIndex } from "./damaged-index.js";
 
 const MAGIC = 0xbeefc0de;
 const FORMAT = 2;
@@ -14,15 +15,11 @@ const [PAGE_FLAGS, META_MAGIC, META_FORMAT, PAGE_SIZE, FREE_ROOT, MAIN_ROOT, TRA
 
 /**
  * Throws XX001 for an LMDB file whose meta pages, or the roots that they name, are not what they have to be: LMDB trusts
- * them, and the process would die without a word. A file that is not there or empty, which LMDB fills, is an error only
- * if it is `needed`.
+ * them, and the process would die without a word. LMDB would also fill a file that is not there or empty.
  */
-export function assertLmdbFile(path: string, needed: boolean): void {
+export function assertLmdbFile(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0) {
-    if (needed) throw unusable(path, "missing");
-    return;
-  }
+  if (size === 0) throw missingIndex(path);
   if (process.arch !== "x64" && process.arch !== "arm64") return;
   const file = openSync(path, "r");
   try {
@@ -66,11 +63,5 @@ function assertRoot(file: number, root: bigint, pageSize: number, path: string):
 }
 
 function damaged(path: string): NeonError {
-  return unusable(path, "damaged");
-}
-
-function unusable(path: string, what: string): NeonError {
-  return new NeonError("data_corrupted", `the index of the store is ${what} (${path})`, {
-    hint: "It names the branches. Put .neon/store back from a copy, or make a new repository and pull the branches from another page server.",
-  });
+  return damagedIndex("a page is not as LMDB writes it", path);
 }

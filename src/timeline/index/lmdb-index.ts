@@ -1,0 +1,220 @@
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { open, type RootDatabase } from "lmdb";
+import { type IndexState, IndexStateSchema } from "../../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../../errors.js";
+import { syncDirectory, syncFile } from "../../sync-path.js";
+import { assertLmdbFile } from "./assert-lmdb-file.js";
+import { damagedIndex } from "./damaged-index.js";
+import { openEntry, sealEntry } from "./entry.js";
+import { type RawTable, Table } from "./table.js";
+import { TableSum } from "./table-sum.js";
+import {
+  type KeyOf,
+  STATE,
+  TABLE_NAMES,
+  TABLES,
+  type TableKind,
+  type TableName,
+  type ValueOf,
+} from "./tables.js";
+
+/** LMDB's name for the file of an environment. */
+export const DATA_FILE = "data.mdb";
+
+/** Version of what the tables hold. */
+const FORMAT = 1;
+
+/** What LMDB may write on opening, in bytes: its lock table, its meta pages and the first pages of each database. */
+const OPENING_BYTES = 128 * 1024;
+
+const STATE_KEY = Buffer.from(STATE);
+
+/**
+ * The tables of the index in one LMDB environment, all under digests.
+ *
+ * lmdb-js: the default `overlappingSync` shows a commit before it is durable; without it a commit costs the same and the
+ * order is safe. An async `transaction()` that throws keeps its writes, hence `transactionSync` only.
+ */
+export class LmdbIndex {
+  /** Called once, with 58030, when the disk has failed beneath a commit: nothing can be written any more. */
+  onFatal: ((error: NeonError) => void) | undefined;
+
+  readonly #path: string;
+  readonly #root: RootDatabase;
+  readonly #raw = new Map<string, RawTable>();
+  #state: IndexState;
+  /** Within a transaction: what the tables hold by now. */
+  #sums: Map<string, TableSum> | undefined;
+  #failure: NeonError | undefined;
+
+  private constructor(path: string, root: RootDatabase, make: boolean) {
+    this.#path = path;
+    this.#root = root;
+    for (const name of [...TABLE_NAMES, STATE]) {
+      // Not in lmdb's types, but in what it reads: without `create` it gives undefined for a table that is not there.
+      const options = { encoding: "binary", keyEncoding: "binary", create: make } as const;
+      const raw: RawTable | undefined = root.openDB(name, options);
+      if (raw === undefined) throw damagedIndex(`it has no table ${name}`, path);
+      this.#raw.set(name, raw);
+    }
+    this.#state = make ? emptyState() : this.#readState();
+  }
+
+  /** Makes an empty index in `directory`, durable. */
+  static async create(directory: string): Promise<void> {
+    await mkdir(directory, { mode: 0o700 });
+    const path = join(directory, DATA_FILE);
+    const index = new LmdbIndex(path, openEnvironment(directory), true);
+    await index.transaction(() => {});
+    await index.close();
+    await syncFile(path);
+    await syncDirectory(directory);
+    await syncDirectory(dirname(directory));
+  }
+
+  /**
+   * Opens the index in `directory`. LMDB is no lock: the caller must be the only process. Throws XX001 if it is missing or
+   * not as it was written, 53100 if the disk is full.
+   */
+  static async open(directory: string): Promise<LmdbIndex> {
+    const path = join(directory, DATA_FILE);
+    assertLmdbFile(path);
+    assertRoom(directory);
+    const root = openEnvironment(directory);
+    try {
+      const index = new LmdbIndex(path, root, false);
+      index.check();
+      return index;
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
+  }
+
+  table<N extends TableName>(name: N): Table<KeyOf<N>, ValueOf<N>> {
+    const kind = TABLES[name] as unknown as TableKind<KeyOf<N>, ValueOf<N>>;
+    return new Table(name, kind, this.#rawTable(name), () => this.#sum(name));
+  }
+
+  /**
+   * Runs `change` in one write transaction and resolves when it is durable. If `change` throws, nothing has changed.
+   * Throws 58030 once the disk has failed.
+   */
+  async transaction(change: () => void): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    let reason: { readonly error: unknown } | undefined;
+    const before = this.#state;
+    try {
+      this.#root.transactionSync(() => {
+        try {
+          this.#change(change);
+        } catch (error) {
+          reason = { error };
+          throw error;
+        }
+      });
+      await this.#root.flushed;
+    } catch (error) {
+      this.#state = before;
+      throw reason !== undefined && reason.error instanceof NeonError ? error : this.#failed(error);
+    }
+  }
+
+  /** Throws XX001 unless the tables hold what they are known to hold. */
+  check(): void {
+    for (const { name } of this.#state.tables) this.#checkTable(name);
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  #change(change: () => void): void {
+    this.#sums = new Map(this.#state.tables.map((table) => [table.name, new TableSum(table)]));
+    try {
+      change();
+      const tables = Array.from(this.#sums, ([name, sum]) => sum.toState(name));
+      const state = { ...this.#state, tables };
+      const value = toBinary(IndexStateSchema, state);
+      this.#rawTable(STATE).putSync(STATE_KEY, sealEntry(STATE, STATE_KEY, value));
+      this.#state = state;
+    } finally {
+      this.#sums = undefined;
+    }
+  }
+
+  #sum(name: string): TableSum {
+    const sum = this.#sums?.get(name);
+    if (sum === undefined)
+      throw new NeonError("internal_error", `table ${name} is changed outside a transaction`);
+    return sum;
+  }
+
+  #checkTable(name: string): void {
+    const sum = new TableSum();
+    for (const { key, value } of this.#rawTable(name).getRange()) {
+      const stored = Buffer.from(value);
+      if (openEntry(name, Buffer.from(key), stored) === undefined)
+        throw damagedIndex(`an entry of its table ${name} is not as it was written`, this.#path);
+      sum.add(stored);
+    }
+    const state = this.#state.tables.find((table) => table.name === name);
+    if (state === undefined || !sum.equals(state))
+      throw damagedIndex(`its table ${name} does not hold the entries that it should`, this.#path);
+  }
+
+  #readState(): IndexState {
+    const stored = this.#rawTable(STATE).get(STATE_KEY);
+    const value = stored && openEntry(STATE, STATE_KEY, Buffer.from(stored));
+    if (value === undefined) throw damagedIndex("it does not say what its tables hold", this.#path);
+    const state = fromBinary(IndexStateSchema, value);
+    const names = state.tables.map(({ name }) => name);
+    if (state.format !== FORMAT || names.join() !== TABLE_NAMES.join())
+      throw damagedIndex("another version of neon wrote it", this.#path);
+    return state;
+  }
+
+  #rawTable(name: string): RawTable {
+    return this.#raw.get(name) as RawTable;
+  }
+
+  /** What to throw for a commit that failed: beneath LMDB, or in it. */
+  #failed(thrown: unknown): NeonError {
+    const error = NeonError.from(thrown);
+    if (error.code === "disk_full") return error;
+    this.#failure = new NeonError("io_error", `the index of the store cannot be written: ${error.message}`, {
+      hint: "The disk may be failing; the system's log may say so. What was acknowledged is there. neon start tries again.",
+      cause: thrown,
+    });
+    this.onFatal?.(this.#failure);
+    return this.#failure;
+  }
+}
+
+function openEnvironment(directory: string): RootDatabase {
+  return open({ path: directory, overlappingSync: false, maxDbs: TABLE_NAMES.length + 1 });
+}
+
+function emptyState(): IndexState {
+  return create(IndexStateSchema, {
+    format: FORMAT,
+    repositoryId: randomBytes(16),
+    tables: TABLE_NAMES.map((name) => new TableSum().toState(name)),
+  });
+}
+
+/** Throws 53100 if the disk is full: LMDB writes through memory maps, where a full disk ends the process (SIGBUS). */
+function assertRoom(directory: string): void {
+  const path = join(directory, "room");
+  try {
+    writeFileSync(path, Buffer.alloc(OPENING_BYTES), { mode: 0o600 });
+  } catch (error) {
+    throw NeonError.from(error);
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
