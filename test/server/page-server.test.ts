@@ -1,4 +1,4 @@
-import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { rm, stat, writeFile } from "node:fs/promises";
 import test from "ava";
 import { PageServerService } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { findTool } from "../../scripts/support/find-tool.js";
@@ -7,6 +7,7 @@ import { listen } from "../../src/pgwire/listener.js";
 import { call, callStream } from "../../src/server/call.js";
 import { socketPath, storePath } from "../../src/server/config.js";
 import { PageServer } from "../../src/server/page-server.js";
+import { Store } from "../../src/timeline/store.js";
 import { VERSION } from "../../src/version.js";
 import { runPsql, temporaryServer } from "../support/temporary-server.js";
 
@@ -282,7 +283,7 @@ test("a holder that the lock does not show is found by its socket, and its store
   await t.throwsAsync(PageServer.start({ directory, listen: false }), { code: "object_in_use" });
   await t.throwsAsync(stat(storePath(directory)), { code: "ENOENT" });
   await holder.destroy();
-  await mkdir(storePath(directory));
+  await Store.create(storePath(directory));
   await (await PageServer.start({ directory, listen: false })).close();
 });
 
@@ -295,6 +296,6 @@ test("a store that cannot be opened leaves no socket and no lock behind", async 
   await t.throwsAsync(PageServer.start({ directory, listen: false }), { name: "NeonError" });
   await t.throwsAsync(stat(socketPath(directory)), { code: "ENOENT" });
   await rm(storePath(directory));
-  await mkdir(storePath(directory));
+  await Store.create(storePath(directory));
   await (await PageServer.start({ directory, listen: false })).close();
 });
