@@ -34,7 +34,8 @@ function exit(status?: number): never {
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");
   }
-  process.exit(status);
+  // Given undefined it would forget what process.exitCode says.
+  process.exit(status ?? process.exitCode);
 }
 
 function wantsJson(words: readonly string[]): boolean {

@@ -34,8 +34,7 @@ export async function findContradictions(shelf: Shelf): Promise<string[]> {
 /** 4, 5 and 9: every segment has one place, and what is known of damage belongs to a segment. */
 function* segmentsOnce(refs: Refs): Iterable<string> {
   const places = new Map<string, string>();
-  for (const { key, value: id } of refs.extent.getRange()) {
-    const [timelineId, firstSeq] = key;
+  for (const [[timelineId, firstSeq], id] of refs.extent.entries()) {
     const before = places.get(id);
     if (before !== undefined) yield `segment ${id} is in timelines ${before} and ${timelineId}`;
     places.set(id, timelineId);
