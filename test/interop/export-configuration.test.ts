@@ -44,7 +44,7 @@ test.serial(
       const [command] = await there.query(
         "select setting from pg_file_settings where name = 'archive_command' and applied",
       );
-      t.deepEqual(command, keepConfig ? [`echo %f >> ${log}`] : [""]);
+      t.deepEqual(command, keepConfig ? [`echo %f >> ${log}`] : undefined);
       await there.stop();
     }
     t.is(readFileSync(log, "utf8"), archived);
@@ -73,11 +73,9 @@ test.serial(
     const { directory, notes } = await exported(debian, false);
     for (const name of ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]) {
       t.true(existsSync(join(directory, name)));
-      t.true(notes.some((note) => note.includes(name)));
     }
+    t.regex(notes.join("\n"), /postgresql\.conf outside its data directory/);
     t.regex(readFileSync(join(directory, "pg_hba.conf"), "utf8"), /scram-sha-256/);
-    t.notRegex(readFileSync(join(directory, "pg_hba.conf"), "utf8"), /trust/);
-    await writeFile(join(directory, "pg_hba.conf"), "local all all trust\nhost all all 127.0.0.1/32 trust\n");
     const there = await startPostgres(directory, 15);
     t.teardown(there.remove);
     t.deepEqual(await there.query("select count(*) from t"), [["1000"]]);
@@ -143,7 +141,7 @@ test.serial(
     const names = ["data_directory", "hba_file", "external_pid_file", "log_directory", "work_mem"];
     t.deepEqual(await show(there, ...names), [directory, join(directory, "pg_hba.conf"), "", "log", "7MB"]);
     t.deepEqual(await show(there, "synchronous_standby_names", "synchronous_commit"), ["", "local"]);
-    for (const name of ["data_directory", "conf.d/more.conf: log_directory", "synchronous_standby_names"]) {
+    for (const name of ["data_directory", "log_directory (conf.d/more.conf)", "synchronous_standby_names"]) {
       t.true(notes.join("\n").includes(name), name);
     }
     const before = await readFile(join(directory, "postgresql.conf"), "utf8");

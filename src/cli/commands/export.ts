@@ -14,7 +14,8 @@ export const exportCommand: Command<{ branch: string; directory: string; "keep-c
       .option("keep-config", {
         type: "boolean",
         default: false,
-        describe: "Keep settings that name things of the source's host, such as archive_command",
+        describe:
+          "Keep the configuration but for what recovery depends on: archive_command, listen_addresses and all",
       }),
   handler: (args) =>
     callAndPrint(
@@ -22,11 +23,13 @@ export const exportCommand: Command<{ branch: string; directory: string; "keep-c
       "performExport",
       // The page server works elsewhere: it is given an absolute path.
       { branch: args.branch, directory: resolve(args.directory), keepConfig: args["keep-config"] },
-      ({ branch, directory, head, postgresMajorVersion, bytes, seconds, notes }) =>
+      ({ branch, directory, head, postgresMajorVersion, bytes, seconds, notes, commands }) =>
         [
           `Exported ${branch} at ${formatHead(head)} to ${directory} for PostgreSQL ${postgresMajorVersion}: ` +
             formatTransfer(bytes, seconds),
           ...notes.map((note) => `note: ${note}`),
+          "Start it, wait until it takes writes, and log in:",
+          ...commands.map((command) => `  ${command}`),
         ].join("\n"),
     ),
 };

@@ -6,6 +6,7 @@ import type { Branch } from "../../timeline/store.js";
 import { type ControlFile, parsePgControl } from "../control-file.js";
 import { isExportedPath } from "./cluster-path.js";
 import { FileWriter } from "./file-writer.js";
+import { type RecoveryNeeds, RecoveryNeedsReader } from "./recovery-needs.js";
 import { relationPath } from "./relation-path.js";
 import { requiredDirectories } from "./required-directories.js";
 import { switchPoint } from "./timeline-history.js";
@@ -22,18 +23,21 @@ export class ClusterWriter {
   readonly #majorVersion: number;
   readonly #files: FileWriter;
   readonly #wal: WalSegments;
+  readonly #needs: RecoveryNeedsReader;
   /** By tablespace OID: the name of the directory in it, such as `PG_15_202209061`. */
   readonly #tablespaces = new Map<number, string>();
   #consistentLsn: Lsn | undefined;
 
   /** Writes below `root`, a directory that nobody else writes to. */
   constructor(root: string, branch: Branch, majorVersion: number) {
-    const { walStartLsn, walSegmentSize } = branch.start;
+    const { backupStartLsn, walStartLsn, walSegmentSize } = branch.start;
     this.#branch = branch;
     this.#majorVersion = majorVersion;
     this.#files = new FileWriter(root);
+    this.#needs = new RecoveryNeedsReader(backupStartLsn);
     this.#wal = new WalSegments({
       files: this.#files,
+      needs: this.#needs,
       startLsn: walStartLsn,
       headLsn: branch.head.lsn,
       walSegmentSize,
@@ -75,8 +79,11 @@ export class ClusterWriter {
     }
   }
 
-  /** Ends the WAL, makes the directories that must not be missing, checks the whole. Call {@link close} in any case. */
-  async finish(): Promise<ControlFile> {
+  /**
+   * Ends the WAL, makes the directories that must not be missing, checks the whole. Returns what recovery of it needs.
+   * Call {@link close} in any case.
+   */
+  async finish(): Promise<RecoveryNeeds> {
     await this.#wal.finish();
     for (const path of requiredDirectories(this.#majorVersion)) await this.#files.makeDirectory(path);
     const { head } = this.#branch;
@@ -87,7 +94,7 @@ export class ClusterWriter {
     await this.#assertPresent("backup_label");
     const version = (await this.#assertPresent("PG_VERSION")).toString("latin1").trim();
     if (version !== String(this.#majorVersion)) throw damaged(`PG_VERSION is ${JSON.stringify(version)}`);
-    return this.#readControlFile();
+    return this.#needs.needs(await this.#readControlFile());
   }
 
   /** Closes the files. */

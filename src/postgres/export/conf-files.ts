@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { NeonError } from "../../errors.js";
 import { parseConfLine } from "./conf-line.js";
+import { withoutBlock } from "./marked-block.js";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_FILES = 1000;
@@ -22,7 +23,7 @@ export interface ConfFiles {
   readonly strayIncludes: { readonly file: ConfFile; readonly line: number }[];
 }
 
-/** Reads the configuration files below `root`. Nothing outside it is opened. */
+/** Reads the configuration files below `root`, without what an earlier export wrote. Nothing outside it is opened. */
 export async function readConfFiles(root: string): Promise<ConfFiles> {
   const found: ConfFiles = { files: [], strayIncludes: [] };
   for (const path of ["postgresql.conf", "postgresql.auto.conf"]) await collect(root, path, found);
@@ -44,7 +45,7 @@ async function collect(root: string, path: string, found: ConfFiles): Promise<bo
       { party: "source" },
     );
   }
-  const file = { path, lines: (await readFile(join(root, path), "latin1")).split("\n") };
+  const file = { path, lines: withoutBlock((await readFile(join(root, path), "latin1")).split("\n")) };
   found.files.push(file);
   for (const [line, text] of file.lines.entries()) {
     const setting = parseConfLine(text);

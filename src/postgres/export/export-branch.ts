@@ -1,15 +1,20 @@
 import { NeonError } from "../../errors.js";
 import { formatLsn } from "../../lsn.js";
 import type { Branch, Store } from "../../timeline/store.js";
-import type { ControlFile } from "../control-file.js";
+import { installedPostgres } from "../installed-postgres.js";
 import { ClusterWriter } from "./cluster-writer.js";
 import { writeConfiguration } from "./configuration.js";
 import { groupAccessMode } from "./group-access.js";
 import { readAhead } from "./read-ahead.js";
+import type { RecoveryNeeds } from "./recovery-needs.js";
+import { startCommands } from "./start-commands.js";
 import { TargetDirectory } from "./target-directory.js";
 
 const FIRST_MAJOR_VERSION = 14;
 const LAST_MAJOR_VERSION = 18;
+
+const COLLATION_NOTE =
+  "where another C library or ICU sorts text than on the source's host, indexes on text are wrong until REINDEX";
 
 /** What {@link exportBranch} is told. */
 export interface ExportOptions {
@@ -17,8 +22,10 @@ export interface ExportOptions {
   readonly branch: Branch;
   /** The data directory to make; absent or empty before. */
   readonly directory: string;
-  /** Keep settings that name things of the source's host, such as archive_command. */
+  /** Keep the configuration but for what recovery depends on: archive_command, listen_addresses, libraries and all. */
   readonly keepConfig?: boolean;
+  /** Where this host has the programs of the branch's Postgres; unless given, they are looked for. */
+  readonly binaries?: string;
   readonly signal?: AbortSignal;
   /** Bytes of the branch at rest, as they are read. */
   onProgress?(progress: { phase: string; bytes: number; totalBytes?: number }): void;
@@ -32,6 +39,8 @@ export interface ExportResult {
   readonly majorVersion: number;
   /** What was changed, in words. */
   readonly notes: string[];
+  /** Lines for a shell of this host that start the cluster, wait until it takes writes, and log in. */
+  readonly commands: string[];
 }
 
 /**
@@ -49,10 +58,10 @@ export async function exportBranch(options: ExportOptions): Promise<ExportResult
   assertKnown(branch, majorVersion);
   const target = await TargetDirectory.create(options.directory);
   try {
-    const { bytes, notes } = await fill(target.path, options, majorVersion);
+    const { bytes, notes, commands } = await fill(target, options, majorVersion);
     options.onProgress?.({ phase: "sync", bytes: branch.bytes, totalBytes: branch.bytes });
     await target.publish(signal, branch.start.groupAccess ? groupAccessMode : undefined);
-    return { bytes, majorVersion, notes };
+    return { bytes, majorVersion, notes, commands };
   } catch (error) {
     await target.discard();
     if (signal?.aborted && error === signal.reason && !(error instanceof NeonError)) {
@@ -63,24 +72,33 @@ export async function exportBranch(options: ExportOptions): Promise<ExportResult
 }
 
 async function fill(
-  root: string,
+  target: TargetDirectory,
   options: ExportOptions,
   majorVersion: number,
-): Promise<{ bytes: number; notes: string[] }> {
+): Promise<Omit<ExportResult, "majorVersion">> {
   const { branch, keepConfig = false } = options;
+  const root = target.path;
   const cluster = new ClusterWriter(root, branch, majorVersion);
-  const control = await write(cluster, options).finally(() => cluster.close());
+  const needs = await write(cluster, options).finally(() => cluster.close());
   const { bytes, hasTablespaces } = cluster;
-  const settings = await writeConfiguration(root, { majorVersion, control, hasTablespaces, keepConfig });
+  const binaries = options.binaries ?? (await installedPostgres(majorVersion));
+  const configuration = { majorVersion, needs, hasTablespaces, keepConfig, binaries };
+  const { port, role, ...written } = await writeConfiguration(root, configuration);
   const notes = [
     `recovery ends at ${formatLsn(branch.head.lsn)}; then the cluster goes on with a Postgres timeline of its own`,
-    ...settings,
+    ...written.notes,
+    ...(hasTablespaces ? tablespaceNotes(majorVersion) : []),
+    COLLATION_NOTE,
   ];
-  if (hasTablespaces) notes.push(...tablespaceNotes(majorVersion));
-  return { bytes, notes };
+  if (binaries === undefined) {
+    notes.push(`no PostgreSQL ${majorVersion} was found here: the commands need its bin directory in PATH`);
+  }
+  const ownedByRoot = process.getuid?.() === 0;
+  const commands = startCommands({ directory: target.place, binaries, port, role, keepConfig, ownedByRoot });
+  return { bytes, notes, commands };
 }
 
-async function write(cluster: ClusterWriter, options: ExportOptions): Promise<ControlFile> {
+async function write(cluster: ClusterWriter, options: ExportOptions): Promise<RecoveryNeeds> {
   const { store, branch, signal } = options;
   let bytesRead = 0;
   for await (const { header, records } of readAhead(store.readFrames(branch))) {

@@ -11,11 +11,12 @@ import { type ModeOf, sync, syncTree } from "./sync-tree.js";
 export class TargetDirectory {
   /** Where to write for now. Mode 0700. */
   readonly path: string;
-  readonly #place: string;
+  /** Where it will appear, absolute. */
+  readonly place: string;
 
   private constructor(path: string, place: string) {
     this.path = path;
-    this.#place = place;
+    this.place = place;
   }
 
   /**
@@ -39,11 +40,11 @@ export class TargetDirectory {
   async publish(signal?: AbortSignal, modeOf?: ModeOf): Promise<void> {
     await syncTree(this.path, signal, modeOf);
     signal?.throwIfAborted();
-    await rename(this.path, this.#place).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOTEMPTY" || cause.code === "EEXIST") throw taken(this.#place, cause);
-      return named(this.#place)(cause);
+    await rename(this.path, this.place).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOTEMPTY" || cause.code === "EEXIST") throw taken(this.place, cause);
+      return named(this.place)(cause);
     });
-    await sync(dirname(this.#place));
+    await sync(dirname(this.place));
   }
 
   /** Removes all that was written. */

@@ -3,11 +3,14 @@ import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import { TablespacePathBlanker } from "../wal/blank-tablespace-paths.js";
 import type { FileWriter } from "./file-writer.js";
+import type { RecoveryNeedsReader } from "./recovery-needs.js";
 import { walSegmentName } from "./wal-segment-name.js";
 
 /** What {@link WalSegments} is told. */
 export interface WalSegmentsOptions {
   readonly files: FileWriter;
+  /** Sees the records in the same pass. */
+  readonly needs: RecoveryNeedsReader;
   /** Where the stored WAL begins: the start of a segment. */
   readonly startLsn: Lsn;
   /** Where the branch ends. Nothing later is written. */
@@ -45,7 +48,12 @@ export class WalSegments {
     this.#headLsn = options.headLsn;
     this.#segmentSize = BigInt(options.walSegmentSize);
     this.#end = options.startLsn;
-    this.#blanker = new TablespacePathBlanker(options);
+    const { needs } = options;
+    this.#blanker = new TablespacePathBlanker({
+      ...options,
+      select: (rmid, info) => needs.wants(rmid, info),
+      onRecord: (record) => needs.take(record),
+    });
   }
 
   /** Writes a piece. Throws XX001 if it does not begin where the one before ended. */

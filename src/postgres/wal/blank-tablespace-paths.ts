@@ -3,7 +3,7 @@ import { crc32c } from "./crc32c.js";
 import { parseRecord } from "./parse-record.js";
 import { lsnInRecord, roomOnPage } from "./record-lsn.js";
 import { walDamage } from "./wal-damage.js";
-import { WalReader } from "./wal-reader.js";
+import { WalReader, type WalReaderOptions } from "./wal-reader.js";
 import { RECORD_CRC_OFFSET, RECORD_HEADER_SIZE, WalRecord } from "./wal-record.js";
 
 /** Bytes to put into stored WAL in the place of as many others. */
@@ -14,11 +14,14 @@ export interface WalPatch {
   readonly bytes: Buffer;
 }
 
-/** What a {@link TablespacePathBlanker} is told: as for a {@link WalReader}. */
-export interface TablespacePathBlankerOptions {
-  readonly startLsn: Lsn;
-  readonly walSegmentSize: number;
-}
+/**
+ * What a {@link TablespacePathBlanker} is told: as for a {@link WalReader}. `onRecord` gets the other records that
+ * `select` wants, so that one pass does for both.
+ */
+export type TablespacePathBlankerOptions = Pick<
+  WalReaderOptions,
+  "startLsn" | "walSegmentSize" | "select" | "onRecord"
+>;
 
 const RM_TABLESPACE = 5;
 const TABLESPACE_CREATE = 0x00;
@@ -36,12 +39,15 @@ export class TablespacePathBlanker {
   #patches: WalPatch[] = [];
 
   constructor(options: TablespacePathBlankerOptions) {
-    const { walSegmentSize } = options;
+    const { startLsn, walSegmentSize, select, onRecord } = options;
     this.#reader = new WalReader({
-      ...options,
-      select: (rmid, info) => rmid === RM_TABLESPACE && (info & 0xf0) === TABLESPACE_CREATE,
+      startLsn,
+      walSegmentSize,
+      select: (rmid, info) => createsTablespace(rmid, info) || (select?.(rmid, info) ?? false),
       onRecord: (record) => {
-        this.#patches.push(...blankPath(record, walSegmentSize));
+        if (createsTablespace(record.rmid, record.info))
+          this.#patches.push(...blankPath(record, walSegmentSize));
+        else onRecord?.(record);
       },
     });
   }
@@ -62,6 +68,10 @@ export class TablespacePathBlanker {
     this.#patches = [];
     return patches;
   }
+}
+
+function createsTablespace(rmid: number, info: number): boolean {
+  return rmid === RM_TABLESPACE && (info & 0xf0) === TABLESPACE_CREATE;
 }
 
 /** The patches that blank the path of a Tablespace/CREATE record and set its CRC anew. */

@@ -23,7 +23,7 @@ export async function performExport(
     });
   }
   const { exportBranch } = await import("../../postgres/export/export-branch.js");
-  const { bytes, majorVersion, notes } = await exportBranch({
+  const { bytes, majorVersion, notes, commands } = await exportBranch({
     store,
     branch,
     directory,
@@ -39,5 +39,6 @@ export async function performExport(
     bytes: BigInt(bytes),
     seconds: secondsSince(begin),
     notes,
+    commands,
   };
 }

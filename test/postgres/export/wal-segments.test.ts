@@ -6,6 +6,7 @@ import { WalPieceSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { createTemporaryDirectory } from "../../../scripts/support/temporary-directory.js";
 import { NeonError } from "../../../src/errors.js";
 import { FileWriter } from "../../../src/postgres/export/file-writer.js";
+import { RecoveryNeedsReader } from "../../../src/postgres/export/recovery-needs.js";
 import { walSegmentName } from "../../../src/postgres/export/wal-segment-name.js";
 import { WalSegments } from "../../../src/postgres/export/wal-segments.js";
 import { WalBuilder } from "../wal/wal-builder.js";
@@ -27,7 +28,13 @@ async function segments(t: ExecutionContext, headLsn: bigint) {
   t.teardown(remove);
   const files = new FileWriter(path);
   t.teardown(() => files.close());
-  const target = new WalSegments({ files, startLsn: START, headLsn, walSegmentSize: SEGMENT });
+  const target = new WalSegments({
+    files,
+    needs: new RecoveryNeedsReader(START),
+    startLsn: START,
+    headLsn,
+    walSegmentSize: SEGMENT,
+  });
   return {
     target,
     write: (startLsn: bigint, data: Uint8Array, postgresTimelineId = 1) =>
