@@ -126,6 +126,8 @@ class FooterComparison {
     const parent = hex(info.parent);
     if (hex(refs.timeline.get(parent)?.startDigest ?? info.startDigest) !== hex(info.startDigest))
       found.push(`timeline ${id} begins otherwise than timeline ${parent}, from which it goes on`);
+    // Of one that forks alone stand on, from before it was itself forked, nothing else need be left.
+    if (next === Number(info.forkSeq) + 1 && refs.lease.get(id) === undefined) return found;
     const point = { timelineId: parent, seq: Number(info.forkSeq), lsn: info.forkLsn };
     found.push(...(await this.#reaches(`timeline ${id}`, point, { bytes: info.forkBytes })));
     return found;
@@ -143,7 +145,8 @@ class FooterComparison {
       found.push(`branch "${name}" stands elsewhere than its timeline, which holds no frames, was made`);
     if (footer !== undefined && footer.endSeq !== point.seq + 1)
       found.push(`branch "${name}" stands at frame ${seq}, and its timeline ends with ${footer.endSeq - 1}`);
-    found.push(...(await this.#reaches(`branch "${name}"`, point, { digest })));
+    const bytes = last === undefined ? info?.forkBytes : undefined;
+    found.push(...(await this.#reaches(`branch "${name}"`, point, { digest, bytes })));
     return found;
   }
 
@@ -190,7 +193,7 @@ class FooterComparison {
 
 /** What the index says of the frames up to a point. */
 interface Known {
-  readonly bytes?: bigint;
+  readonly bytes?: bigint | undefined;
   readonly digest?: Uint8Array;
 }
 

@@ -49,7 +49,8 @@ export type { Branch } from "./branch.js";
  *    digest, or where it holds none, on the frame and LSN where it was forked. So a branch that grows can keep its timeline.
  * 2. A timeline has one branch or none. Only its branch lets it grow, or the one session that its lease is for.
  * 3. A timeline's parent is there, no timeline stands on itself, and all of one chain name the same first frame. The frame
- *    where one was forked is reached through its parent, and counts no further than that frame does.
+ *    where one was forked is reached through its parent, and counts no further than that frame does, unless nothing stands
+ *    on it but forks from before that.
  * 4. The frames that a timeline holds follow those it was forked behind, or begin with frame 0, and each other, without a
  *    gap and without overlap. An extent names the number of its segment's first frame, and a segment that is known.
  * 5. A segment has one extent, or none: then it is about to be one or was just left by one, and opening deletes it.

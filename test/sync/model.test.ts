@@ -13,7 +13,7 @@ import {
   type Place,
 } from "./model/world.js";
 
-/** MODEL_RUNS and MODEL_SEED in the environment make it longer, or run again what has failed. */
+/** MODEL_RUNS in the environment makes it longer; MODEL_SEED, and MODEL_PATH with it, run again what has failed. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 40);
 /** When to stop looking for a shorter failure, or on a slow machine for any. */
 const MOST_MS = 60_000 + RUNS * 2000;
@@ -91,17 +91,21 @@ test("whatever three servers do, and wherever a connection breaks, their branche
           await place.files.reopen();
           await assertPlace(place);
         }
-      } finally {
-        for (const place of places) await place.remove();
+      } catch (error) {
+        // What the end of a place says may follow from it.
+        await Promise.allSettled(places.map((place) => place.remove()));
+        throw error;
       }
+      for (const place of places) await place.remove();
     },
   );
-  const seed = process.env.MODEL_SEED;
+  const { MODEL_SEED: seed, MODEL_PATH: path } = process.env;
   const result = await fc.check(property, {
     numRuns: RUNS,
     interruptAfterTimeLimit: MOST_MS,
     markInterruptAsFailure: false,
     ...(seed !== undefined && { seed: Number(seed) }),
+    ...(path !== undefined && { path }),
   });
   if (result.failed) t.fail(`${(result.errorInstance as Error).stack}\n${fc.defaultReportMessage(result)}`);
   else t.pass();
