@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { open, type RootDatabase } from "lmdb";
 import { type IndexState, IndexStateSchema } from "../../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../../errors.js";
 import { syncDirectory, syncFile } from "../../sync-path.js";
-import { assertLmdbFile } from "./assert-lmdb-file.js";
+import { checkFile, INDEX_FORMAT } from "./check-file.js";
 import { damagedIndex } from "./damaged-index.js";
-import { openEntry, sealEntry } from "./entry.js";
+import { sealEntry } from "./entry.js";
 import { type RawTable, Table } from "./table.js";
 import { TableSum } from "./table-sum.js";
 import {
@@ -24,9 +24,6 @@ import {
 
 /** LMDB's name for the file of an environment. */
 export const DATA_FILE = "data.mdb";
-
-/** Version of what the tables hold. */
-const FORMAT = 1;
 
 /** What LMDB may write on opening, in bytes: its lock table, its meta pages and the first pages of each database. */
 const OPENING_BYTES = 128 * 1024;
@@ -51,24 +48,24 @@ export class LmdbIndex {
   #sums: Map<string, TableSum> | undefined;
   #failure: NeonError | undefined;
 
-  private constructor(path: string, root: RootDatabase, make: boolean) {
+  private constructor(path: string, root: RootDatabase, state?: IndexState) {
     this.#path = path;
     this.#root = root;
     for (const name of [...TABLE_NAMES, STATE]) {
       // Not in lmdb's types, but in what it reads: without `create` it gives undefined for a table that is not there.
-      const options = { encoding: "binary", keyEncoding: "binary", create: make } as const;
+      const options = { encoding: "binary", keyEncoding: "binary", create: state === undefined } as const;
       const raw: RawTable | undefined = root.openDB(name, options);
       if (raw === undefined) throw damagedIndex(`it has no table ${name}`, path);
       this.#raw.set(name, raw);
     }
-    this.#state = make ? emptyState() : this.#readState();
+    this.#state = state ?? emptyState();
   }
 
   /** Makes an empty index in `directory`, durable. */
   static async create(directory: string): Promise<void> {
     await mkdir(directory, { mode: 0o700 });
     const path = join(directory, DATA_FILE);
-    const index = new LmdbIndex(path, openEnvironment(directory), true);
+    const index = new LmdbIndex(path, openEnvironment(directory));
     await index.transaction(() => {});
     await index.close();
     await syncFile(path);
@@ -82,13 +79,11 @@ export class LmdbIndex {
    */
   static async open(directory: string): Promise<LmdbIndex> {
     const path = join(directory, DATA_FILE);
-    assertLmdbFile(path);
+    const state = checkFile(path);
     assertRoom(directory);
     const root = openEnvironment(directory);
     try {
-      const index = new LmdbIndex(path, root, false);
-      index.check();
-      return index;
+      return new LmdbIndex(path, root, state);
     } catch (error) {
       await root.close();
       throw error;
@@ -124,9 +119,11 @@ export class LmdbIndex {
     }
   }
 
-  /** Throws XX001 unless the tables hold what they are known to hold. */
+  /** Throws XX001 unless everything is as it was written, which is read from the file itself. */
   check(): void {
-    for (const { name } of this.#state.tables) this.#checkTable(name);
+    const state = checkFile(this.#path);
+    const equal = state.tables.every((table, i) => new TableSum(table).equals(this.#state.tables[i]));
+    if (!equal) throw damagedIndex("it does not hold what was written last", this.#path);
   }
 
   async close(): Promise<void> {
@@ -154,30 +151,6 @@ export class LmdbIndex {
     return sum;
   }
 
-  #checkTable(name: string): void {
-    const sum = new TableSum();
-    for (const { key, value } of this.#rawTable(name).getRange()) {
-      const stored = Buffer.from(value);
-      if (openEntry(name, Buffer.from(key), stored) === undefined)
-        throw damagedIndex(`an entry of its table ${name} is not as it was written`, this.#path);
-      sum.add(stored);
-    }
-    const state = this.#state.tables.find((table) => table.name === name);
-    if (state === undefined || !sum.equals(state))
-      throw damagedIndex(`its table ${name} does not hold the entries that it should`, this.#path);
-  }
-
-  #readState(): IndexState {
-    const stored = this.#rawTable(STATE).get(STATE_KEY);
-    const value = stored && openEntry(STATE, STATE_KEY, Buffer.from(stored));
-    if (value === undefined) throw damagedIndex("it does not say what its tables hold", this.#path);
-    const state = fromBinary(IndexStateSchema, value);
-    const names = state.tables.map(({ name }) => name);
-    if (state.format !== FORMAT || names.join() !== TABLE_NAMES.join())
-      throw damagedIndex("another version of neon wrote it", this.#path);
-    return state;
-  }
-
   #rawTable(name: string): RawTable {
     return this.#raw.get(name) as RawTable;
   }
@@ -201,7 +174,7 @@ function openEnvironment(directory: string): RootDatabase {
 
 function emptyState(): IndexState {
   return create(IndexStateSchema, {
-    format: FORMAT,
+    format: INDEX_FORMAT,
     repositoryId: randomBytes(16),
     tables: TABLE_NAMES.map((name) => new TableSum().toState(name)),
   });
