@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
+import { isGroup } from "../src/cli/command.js";
+import { resolveCommand } from "../src/cli/commands.js";
+import { GLOBAL_OPTIONS } from "../src/cli/global-arguments.js";
 import { commandName } from "../src/server/command/commands.js";
 import { listFiles } from "./support/list-files.js";
 
@@ -8,7 +11,6 @@ import { listFiles } from "./support/list-files.js";
 interface Names {
   readonly scripts: ReadonlySet<string>;
   readonly serverCommands: ReadonlySet<string>;
-  readonly cliCommands: ReadonlySet<string>;
 }
 
 /** Checks that the commands and files that README.md and docs/ name in code spans, code blocks and links exist. */
@@ -16,7 +18,6 @@ export function checkDocs(root: string, service: DescService): string[] {
   const names: Names = {
     scripts: new Set(Object.keys(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts)),
     serverCommands: new Set(service.methods.map(commandName)),
-    cliCommands: new Set(listFiles(join(root, "src/cli"), ".ts").map((file) => basename(file, ".ts"))),
   };
   const documents = ["README.md", ...listFiles(join(root, "docs"), ".md").map((file) => `docs/${file}`)];
   return documents.flatMap((document) => {
@@ -48,13 +49,20 @@ function checkCommands(code: string, names: Names): string[] {
   for (const [, command] of code.matchAll(/-c\s+['"]?([a-z]+_[a-z_]+)/g)) {
     if (!names.serverCommands.has(command ?? "")) violations.push(`no command \`${command}\` in the schema`);
   }
-  const neon = /^(?:\$ |npx )?neon(?: -C \S+)? ([a-z]+)(?: ([a-z]+))?/.exec(code);
-  if (neon !== null) {
-    const [, first, second] = neon;
-    const found = names.cliCommands.has(`${first}`) || names.cliCommands.has(`${first}-${second}`);
-    if (!found) violations.push(`no command \`neon ${first}\` in src/cli/`);
-  }
-  return violations;
+  const neon = /^(?:\$ |npx )?neon(?: -C \S+)? ([a-z][^#]*)/.exec(code);
+  return neon === null ? violations : [...violations, ...checkNeon((neon[1] as string).trim().split(/\s+/))];
+}
+
+/** Checks the words of a command line of `neon`, as far as they name a command and its options. */
+function checkNeon(words: readonly string[]): string[] {
+  const { entry } = resolveCommand(words);
+  if (entry === undefined) return [`no command \`neon ${words[0]}\` in src/cli/commands.ts`];
+  const command = isGroup(entry) ? entry.otherwise : entry;
+  const options = new Set(Object.keys({ ...GLOBAL_OPTIONS, ...command.options }));
+  return words
+    .map((word) => /^--([a-z-]+)/.exec(word)?.[1])
+    .filter((option) => option !== undefined && !options.has(option))
+    .map((option) => `no option \`--${option}\` of \`neon ${words[0]}\``);
 }
 
 const CHECKED_FOLDERS = ["src", "proto", "gen", "docs", "scripts", "test", ".ci"];

@@ -1,6 +1,6 @@
 import test from "ava";
 import { createPostgres } from "../../scripts/support/postgres.js";
-import { neon, spawnNeon, temporaryRepository } from "./support/neon.js";
+import { neon, served, spawnNeon, temporaryRepository } from "./support/neon.js";
 
 for (const slot of [true, false]) {
   const title = slot ? "a slot of the branch's name stays" : "--no-slot makes none";
@@ -10,6 +10,7 @@ for (const slot of [true, false]) {
     const here = await temporaryRepository(t);
     const words = ["import", "main", postgres.uri, "--follow", ...(slot ? [] : ["--no-slot"])];
     const { child, outcome } = spawnNeon(here, ...words);
+    await served(here);
     const head = async () => {
       const { stdout } = await neon(here, "branch", "list", "--json");
       return String(JSON.parse(stdout || "[]")[0]?.head?.lsn ?? "");
@@ -35,6 +36,7 @@ for (const slot of [true, false]) {
     t.is(drop !== undefined, slot, stdout);
     if (drop !== undefined) {
       const json = spawnNeon(here, ...words, "--json");
+      await served(here);
       const before = await head();
       await postgres.query("insert into t values (1001)");
       await until(async () => (await head()) !== before);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { createPostgres } from "../../scripts/support/postgres.js";
-import { hungPostgres, MAIN, neon, spawnNeon, temporaryRepository } from "./support/neon.js";
+import { hungPostgres, MAIN, neon, served, spawnNeon, temporaryRepository } from "./support/neon.js";
 
 async function until(done: () => Promise<boolean>): Promise<void> {
   for (let i = 0; !(await done()); i++) {
@@ -54,6 +54,7 @@ test.serial(
       const left = await pid();
       if (left > 0 && (await isRunning(left))) process.kill(left, "SIGKILL");
     });
+    await served(directory);
     await until(async () => (await headOf(directory)) !== "");
     const imported = await headOf(directory);
     terminal.kill("SIGKILL");

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { MAIN, neon, temporaryDirectory, temporaryRepository } from "./support/neon.js";
 
 const WRONG: [title: string, words: string[], message: RegExp][] = [
@@ -16,19 +18,50 @@ const WRONG: [title: string, words: string[], message: RegExp][] = [
     ["branch", "lst"],
     /unknown command: branch lst\nhint: Did you mean neon branch list\?/,
   ],
-  ["a flag with a value that is none", ["branch", "list", "--json=maybe"], /option json takes no value/],
+  ["a flag with a value that is none", ["branch", "list", "--json=maybe"], /option --json takes no value/],
   [
     "a dry run with a value that is none",
     ["push", "main", "cloud", "--dry-run=yes"],
-    /option dry-run takes no value/,
+    /option --dry-run takes no value\nhint: `neon push --help`/,
   ],
-  ["a short flag with a value", ["push", "main", "cloud", "-f=no"], /option f takes no value/],
-  ["an option behind --", ["push", "main", "cloud", "--", "--force"], /unknown argument: --force/],
-  ["half a command", ["branch"], /branch needs one of: list, show/],
-  ["a missing argument", ["push", "main"], /too few arguments: 1 given, 2 needed/],
-  ["a superfluous argument", ["push", "main", "cloud", "now"], /unknown argument: now/],
-  ["an unknown option", ["push", "main", "cloud", "--xyzzy"], /unknown argument: xyzzy/],
-  ["an option without its value", ["-C"], /option C needs a value/],
+  ["a short flag with a value", ["push", "main", "cloud", "-f=no"], /option -f takes no value/],
+  ["an option behind --", ["push", "main", "cloud", "--", "--force"], /too many arguments for push: --force/],
+  [
+    "a missing argument",
+    ["push", "main"],
+    /push needs a destination\nhint: Usage: neon push .* Name another/,
+  ],
+  ["two missing arguments", ["import"], /import needs a branch and a URI\nhint: Usage: neon import /],
+  ["a missing argument of a group's command", ["branch", "create", "dev"], /branch create needs a source\n/],
+  ["a superfluous argument", ["push", "main", "cloud", "now"], /too many arguments for push: now/],
+  ["an unknown option", ["push", "main", "--xyzzy"], /unknown option: --xyzzy\nhint: `neon push --help`/],
+  ["a misspelt option", ["push", "main", "--forse"], /unknown option: --forse\nhint: Did you mean --force\?/],
+  ["half an option", ["push", "main", "--dry"], /unknown option: --dry\nhint: Did you mean --dry-run\?/],
+  [
+    "an option with one dash too few",
+    ["push", "-folow"],
+    /unknown option: -folow\nhint: Did you mean --follow\?/,
+  ],
+  ["another command's option", ["pull", "main", "cloud", "--follow"], /unknown option: --follow\n/],
+  [
+    "an unknown option of a group",
+    ["branch", "--xyzzy"],
+    /unknown option: --xyzzy\nhint: `neon branch --help`/,
+  ],
+  ["an option without its value", ["-C"], /option -C needs a value: -C DIR/],
+  [
+    "an option before another one's value",
+    ["push", "main", "cloud", "--bwlimit", "-n"],
+    /--bwlimit needs a value/,
+  ],
+  ["a rate that is none", ["push", "main", "cloud", "--bwlimit", "10 parsecs"], /--bwlimit takes a number/],
+  [
+    "help for an unknown command",
+    ["help", "pusch"],
+    /unknown command: pusch\nhint: Did you mean neon push\?/,
+  ],
+  ["help for an unknown command of a group", ["help", "branch", "lst"], /unknown command: branch lst\n/],
+  ["an unknown command's help", ["xyzzy", "--help"], /unknown command: xyzzy/],
   ["a dry run that follows", ["push", "main", "cloud", "-n", "--follow"], /--dry-run moves nothing/],
   ["a destination without an origin", ["push", "main", ":other"], /origin or origin:branch/],
   ["a destination without a branch", ["push", "main", "cloud:"], /origin or origin:branch/],
@@ -53,15 +86,55 @@ test.serial("what follows -- are arguments, whatever they begin with", async (t)
   t.regex(dashed.stderr, /^neon: "--json" is not a branch name: it begins with a dash\n/);
 });
 
-test.serial("--version prints the package's version, --help the commands", async (t) => {
+test.serial("the version is printed however one asks for it", async (t) => {
   const directory = await temporaryDirectory(t);
   const { version } = JSON.parse(await readFile(new URL("../../../package.json", import.meta.url), "utf8"));
-  t.deepEqual(await neon(directory, "--version"), { status: 0, stdout: `${version}\n`, stderr: "" });
-  const help = await neon(directory, "--help");
-  t.is(help.status, 0);
-  for (const command of ["init", "start", "stop", "status", "import", "export", "push", "branch", "origin"]) {
-    t.regex(help.stdout, new RegExp(`^  neon ${command}\\b`, "m"));
+  for (const words of [["--version"], ["-V"], ["-v"], ["version"], ["-C", directory, "version"]])
+    t.deepEqual(await neon(directory, ...words), { status: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test.serial(
+  "help comes before a command, behind it and as a command, and for wrong command lines too",
+  async (t) => {
+    const directory = await temporaryDirectory(t);
+    const help = (...words: string[]) => neon(directory, ...words);
+    const program = await help("--help");
+    t.is(program.status, 0);
+    for (const { name } of COMMANDS) t.regex(program.stdout, new RegExp(`^  ${name} `, "m"));
+    for (const words of [["help"], ["-h"], ["-C", directory, "--help"]])
+      t.deepEqual(await help(...words), program);
+    const push = await help("push", "--help");
+    t.regex(push.stdout, /^Usage: neon push \[options\] <branch> <destination>\n/);
+    for (const words of [
+      ["help", "push"],
+      ["--help", "push"],
+      ["push", "main", "--xyzzy", "-h"],
+    ])
+      t.deepEqual(await help(...words), push);
+    t.regex((await help("help", "branch", "create")).stdout, /^Usage: neon branch create <name> <source>\n/);
+    t.deepEqual(await help("branch", "--help"), await help("help", "branch"));
+  },
+);
+
+test.serial("a group alone lists", async (t) => {
+  const directory = await temporaryRepository(t);
+  for (const [group, none] of [
+    ["branch", "No branches\n"],
+    ["origin", "No origins\n"],
+    ["user", "No users\n"],
+  ] as const) {
+    t.deepEqual(await neon(directory, group), { status: 0, stdout: none, stderr: "" });
+    t.is((await neon(directory, group, "--json")).stdout, "[]\n");
   }
+});
+
+test.serial("where a destination is missing, the hint names the origins that are there", async (t) => {
+  const directory = await temporaryRepository(t);
+  for (const name of ["cloud", "backup"])
+    await neon(directory, "origin", "add", name, "postgresql://me:s3cret@127.0.0.1:1/");
+  const { status, stderr } = await neon(tmpdir(), "-C", directory, "push", "main");
+  t.is(status, 2);
+  t.regex(stderr, /^neon: push needs a destination\nhint: Usage: .* Origins here: cloud, backup\n$/);
 });
 
 test.serial(

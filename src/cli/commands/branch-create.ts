@@ -1,28 +1,24 @@
 import { parseLsn } from "../../lsn.js";
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatHead } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon branch create`. */
-export const branchCreateCommand: Command<{ name: string; source: string }> = {
-  command: "create <name> <source>",
-  describe: "Create a branch of another one. No data is copied",
-  builder: (yargs) =>
-    yargs
-      .positional("name", { type: "string", demandOption: true, describe: "The branch to create" })
-      .positional("source", {
-        type: "string",
-        demandOption: true,
-        describe: "The other one, or another one's earlier state: branch@LSN",
-      }),
-  handler: (args) =>
+export const branchCreateCommand = defineCommand({
+  name: "create",
+  summary: "Create a branch of another one; no data is copied",
+  arguments: {
+    name: { describe: "The branch to create" },
+    source: { kind: "branch", describe: "The other one, or an earlier state of it: branch@LSN" },
+  },
+  run: (args) =>
     callAndPrint(
       args,
       "branchCreate",
       { name: args.name, ...parseSource(args.source) },
       ({ name, head }) => `Created ${name} at ${formatHead(head)}`,
     ),
-};
+});
 
 /** Cuts `branch@LSN`. A branch's name may hold an @, but what follows then is no LSN. */
 function parseSource(text: string): { source: string; lsn?: bigint } {

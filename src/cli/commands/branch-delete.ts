@@ -1,18 +1,17 @@
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatHead } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon branch delete`. */
-export const branchDeleteCommand: Command<{ name: string }> = {
-  command: "delete <name>",
-  describe: "Forget a branch. neon gc frees what no other branch needs",
-  builder: (yargs) =>
-    yargs.positional("name", { type: "string", demandOption: true, describe: "The branch" }),
-  handler: (args) =>
+export const branchDeleteCommand = defineCommand({
+  name: "delete",
+  summary: "Forget a branch; neon gc frees what no other branch needs",
+  arguments: { name: { kind: "branch", describe: "The branch" } },
+  run: (args) =>
     callAndPrint(
       args,
       "branchDelete",
       { name: args.name },
       ({ name, head }) => `Deleted ${name}, which was at ${formatHead(head)}`,
     ),
-};
+});

@@ -1,26 +1,26 @@
 import { callAndPrintAll } from "../call-and-print.js";
-import { formatBytes, formatHead, formatHex, formatTable } from "../format.js";
-import type { Command } from "../global-arguments.js";
+import { defineCommand } from "../command.js";
+import { formatBytes, formatHead, formatTable } from "../format.js";
 
 /** `neon branch list`. */
-export const branchListCommand: Command<{ origin: string | undefined }> = {
-  command: "list [origin]",
-  describe: "List the branches, here or at another page server",
-  builder: (yargs) =>
-    yargs.positional("origin", { type: "string", describe: "An origin or a URI: postgresql://host:port/" }),
-  handler: (args) =>
+export const branchListCommand = defineCommand({
+  name: "list",
+  summary: "List the branches, here or at another page server",
+  arguments: {
+    origin: { optional: true, kind: "origin", describe: "An origin or a URI: postgresql://host:port/" },
+  },
+  run: (args) =>
     callAndPrintAll(args, "branchList", { uri: args.origin }, (branches) => {
       if (branches.length === 0) return "No branches";
       return formatTable(
-        ["BRANCH", "HEAD", "SIZE", "OWN SIZE", "PARENT", "TIMELINE"],
-        branches.map(({ name, head, bytes, ownBytes, parent, timelineId }) => [
+        ["BRANCH", "HEAD", "SIZE", "OWN SIZE", "PARENT"],
+        branches.map(({ name, head, bytes, ownBytes, parent }) => [
           name,
           formatHead(head),
           formatBytes(bytes),
           formatBytes(ownBytes),
           parent ?? "-",
-          formatHex(timelineId),
         ]),
       );
     }),
-};
+});

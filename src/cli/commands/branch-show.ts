@@ -1,14 +1,13 @@
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatBytes, formatFields, formatHead, formatHex } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon branch show`. */
-export const branchShowCommand: Command<{ branch: string }> = {
-  command: "show <branch>",
-  describe: "Describe a branch",
-  builder: (yargs) =>
-    yargs.positional("branch", { type: "string", demandOption: true, describe: "The branch" }),
-  handler: async (args) => {
+export const branchShowCommand = defineCommand({
+  name: "show",
+  summary: "Describe a branch",
+  arguments: { branch: { kind: "branch", describe: "The branch" } },
+  run: async (args) => {
     const { timestampDate } = await import("@bufbuild/protobuf/wkt");
     const { formatLsn } = await import("../../lsn.js");
     await callAndPrint(args, "branchShow", { branch: args.branch }, (branch) =>
@@ -27,7 +26,7 @@ export const branchShowCommand: Command<{ branch: string }> = {
       }),
     );
   },
-};
+});
 
 /** `15.18` of server_version_num 150018. */
 function formatVersion(serverVersionNum: number): string {

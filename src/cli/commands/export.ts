@@ -1,23 +1,23 @@
 import { resolve } from "node:path";
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatHead, formatTransfer } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon export`: a branch becomes a data directory. */
-export const exportCommand: Command<{ branch: string; directory: string; "keep-config": boolean }> = {
-  command: "export <branch> <directory>",
-  describe: "Write a branch as a data directory that Postgres starts on",
-  builder: (yargs) =>
-    yargs
-      .positional("branch", { type: "string", demandOption: true, describe: "The branch" })
-      .positional("directory", { type: "string", demandOption: true, describe: "Absent or empty before" })
-      .option("keep-config", {
-        type: "boolean",
-        default: false,
-        describe:
-          "Keep the configuration but for what recovery depends on: archive_command, listen_addresses and all",
-      }),
-  handler: (args) =>
+export const exportCommand = defineCommand({
+  name: "export",
+  summary: "Write a branch as a data directory that Postgres starts on",
+  arguments: {
+    branch: { kind: "branch", describe: "The branch" },
+    directory: { kind: "directory", describe: "Where to: absent, or empty" },
+  },
+  options: {
+    "keep-config": {
+      describe:
+        "Keep the configuration but for what recovery depends on: archive_command, listen_addresses and all",
+    },
+  },
+  run: (args) =>
     callAndPrint(
       args,
       "performExport",
@@ -32,4 +32,4 @@ export const exportCommand: Command<{ branch: string; directory: string; "keep-c
           ...commands.map((command) => `  ${command}`),
         ].join("\n"),
     ),
-};
+});

@@ -1,22 +1,17 @@
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatBytes, formatCount } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon gc`. */
-export const gcCommand: Command<{ all: boolean }> = {
-  command: "gc",
-  describe: "Free what no branch reaches",
-  builder: (yargs) =>
-    yargs.option("all", {
-      type: "boolean",
-      default: false,
-      describe: "Also what broken-off pushes and pulls left for the next attempt",
-    }),
-  handler: (args) =>
+export const gcCommand = defineCommand({
+  name: "gc",
+  summary: "Free what no branch reaches",
+  options: { all: { describe: "Also what broken-off pushes and pulls left for the next attempt" } },
+  run: (args) =>
     callAndPrint(
       args,
       "collectGarbage",
       args.all ? { all: true } : {},
       ({ segments, bytes }) => `Freed ${formatBytes(bytes)} in ${formatCount(segments, "segment")}`,
     ),
-};
+});

@@ -1,46 +1,27 @@
 import type { PerformImportResponse } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { callAndPrint } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatBytes, formatCount, formatHead, formatTransfer } from "../format.js";
-import type { Command } from "../global-arguments.js";
 import { WHO_CONNECTS } from "../transfer-options.js";
 import { UsageError } from "../usage-error.js";
 
-interface ImportArguments {
-  branch: string;
-  uri: string;
-  follow: boolean;
-  "no-slot": boolean;
-}
-
 /** `neon import`: a running stock Postgres becomes a branch, or what it has written since goes onto one. */
-export const importCommand: Command<ImportArguments> = {
-  command: "import <branch> <uri>",
-  describe: "Make a branch of a running Postgres, or append what it has written since",
-  builder: (yargs) =>
-    yargs
-      .epilogue(WHO_CONNECTS)
-      .positional("branch", {
-        type: "string",
-        demandOption: true,
-        describe: "The branch to make, or to append to if it exists",
-      })
-      .positional("uri", {
-        type: "string",
-        demandOption: true,
-        describe: "The Postgres, for a role with REPLICATION: postgresql://user@host:port/",
-      })
-      .option("follow", {
-        type: "boolean",
-        default: false,
-        describe: "Go on appending WAL as it is written, until Ctrl-C",
-      })
-      .option("no-slot", {
-        type: "boolean",
-        default: false,
-        describe:
-          "With --follow: hold no permanent replication slot there, so that WAL can be recycled meanwhile",
-      }),
-  handler: async (args) => {
+export const importCommand = defineCommand({
+  name: "import",
+  summary: "Make a branch of a running Postgres, or append what it has written since",
+  arguments: {
+    branch: { kind: "branch", describe: "The branch to make, or to append to if it exists" },
+    uri: { describe: "The Postgres, for a role with REPLICATION: postgresql://user@host:port/" },
+  },
+  options: {
+    follow: { describe: "Go on appending WAL as it is written, until Ctrl-C" },
+    "no-slot": {
+      describe:
+        "With --follow: hold no permanent replication slot there, so that WAL can be recycled meanwhile",
+    },
+  },
+  notes: WHO_CONNECTS,
+  run: async (args) => {
     const { branch, uri, follow, "no-slot": noSlot } = args;
     if (noSlot && !follow) throw new UsageError("--no-slot goes with --follow");
     await callAndPrint(
@@ -50,7 +31,7 @@ export const importCommand: Command<ImportArguments> = {
       (imported) => describeImport(imported) + describeSlot(imported),
     );
   },
-};
+});
 
 function describeImport(imported: PerformImportResponse): string {
   const { branch, head, frames, bytes, sourceBytes, seconds, startLsn } = imported;

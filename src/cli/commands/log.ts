@@ -1,25 +1,24 @@
 import { callAndPrintAll } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { describeLog } from "../describe-log.js";
-import type { Command } from "../global-arguments.js";
 import { UsageError } from "../usage-error.js";
 
 /** Lines on a terminal, unless somebody says how many. A branch that was followed for a day has 170,000. */
 const SCREENFUL = 40;
 
 /** `neon log`: a line for what was appended at once, newest first. */
-export const logCommand: Command<{ branch: string; "max-count": string | undefined }> = {
-  command: "log <branch>",
-  describe: "Show how a branch has grown, newest first",
-  builder: (yargs) =>
-    yargs
-      .positional("branch", { type: "string", demandOption: true, describe: "The branch" })
-      .option("max-count", {
-        alias: "n",
-        type: "string",
-        requiresArg: true,
-        describe: "At most so many lines; all of them, or 40 on a terminal, if not given",
-      }),
-  handler: (args) =>
+export const logCommand = defineCommand({
+  name: "log",
+  summary: "Show how a branch has grown, newest first",
+  arguments: { branch: { kind: "branch", describe: "The branch" } },
+  options: {
+    "max-count": {
+      short: ["n"],
+      value: "N",
+      describe: "At most so many lines; all of them, or 40 on a terminal, if not given",
+    },
+  },
+  run: (args) =>
     callAndPrintAll(
       args,
       "branchLog",
@@ -29,7 +28,7 @@ export const logCommand: Command<{ branch: string; "max-count": string | undefin
         return describeLog(spans, limited ? SCREENFUL : spans.length);
       },
     ),
-};
+});
 
 function parseCount(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;

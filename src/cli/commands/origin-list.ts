@@ -1,12 +1,12 @@
 import { callAndPrintAll } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatTable } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon origin list`. */
-export const originListCommand: Command = {
-  command: "list",
-  describe: "List the origins, without their passwords",
-  handler: (args) =>
+export const originListCommand = defineCommand({
+  name: "list",
+  summary: "List the origins, without their passwords",
+  run: (args) =>
     callAndPrintAll(args, "originList", {}, (origins) => {
       if (origins.length === 0) return "No origins";
       return formatTable(
@@ -14,4 +14,4 @@ export const originListCommand: Command = {
         origins.map(({ name, uri }) => [name, uri]),
       );
     }),
-};
+});

@@ -1,11 +1,11 @@
 import { callAndPrint } from "../call-and-print.js";
-import type { Command } from "../global-arguments.js";
+import { defineCommand } from "../command.js";
 
 /** `neon origin remove`. */
-export const originRemoveCommand: Command<{ name: string }> = {
-  command: "remove <name>",
-  describe: "Forget an origin",
-  builder: (yargs) => yargs.positional("name", { type: "string", demandOption: true, describe: "The name" }),
-  handler: (args) =>
+export const originRemoveCommand = defineCommand({
+  name: "remove",
+  summary: "Forget an origin",
+  arguments: { name: { kind: "origin", describe: "The name" } },
+  run: (args) =>
     callAndPrint(args, "originRemove", { name: args.name }, ({ name }) => `Removed origin ${name}`),
-};
+});

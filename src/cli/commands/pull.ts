@@ -1,20 +1,18 @@
 import { callAndPrint } from "../call-and-print.js";
-import type { Command } from "../global-arguments.js";
-import { type TransferArguments, transferFields, transferOptions } from "../transfer-options.js";
+import { defineCommand } from "../command.js";
+import { transferFields, transferOptions, WHO_CONNECTS } from "../transfer-options.js";
 
 /** `neon pull`: fetches a branch from another page server. */
-export const pullCommand: Command<{ branch: string; source: string } & TransferArguments> = {
-  command: "pull <branch> <source>",
-  describe: "Fetch a branch from another page server",
-  builder: (yargs) =>
-    transferOptions(yargs, "the branch here")
-      .positional("branch", { type: "string", demandOption: true, describe: "The branch here" })
-      .positional("source", {
-        type: "string",
-        demandOption: true,
-        describe: "An origin, origin:branch, or a URI: postgresql://host:port/branch",
-      }),
-  handler: async (args) => {
+export const pullCommand = defineCommand({
+  name: "pull",
+  summary: "Fetch a branch from another page server",
+  arguments: {
+    branch: { kind: "branch", describe: "The branch here" },
+    source: { kind: "origin", describe: "An origin, origin:branch, or a URI: postgresql://host:port/branch" },
+  },
+  options: { ...transferOptions("the branch here") },
+  notes: WHO_CONNECTS,
+  run: async (args) => {
     const { describeTransfer } = await import("../describe-transfer.js");
     const { describeRemoteBranch, parseRemoteBranch } = await import("../remote-branch.js");
     const { uri, branch: sourceBranch } = await parseRemoteBranch(args.source);
@@ -24,4 +22,4 @@ export const pullCommand: Command<{ branch: string; source: string } & TransferA
       return describeTransfer(pulled, `pulled ${pulled.branch} from ${there}`, pulled.branch);
     });
   },
-};
+});

@@ -1,15 +1,15 @@
 import { NeonError } from "../../errors.js";
+import { defineCommand } from "../command.js";
 import { formatServer } from "../format-server.js";
-import type { Command, GlobalArguments } from "../global-arguments.js";
+import type { GlobalArguments } from "../global-arguments.js";
 import { print } from "../print.js";
 
 /** `neon start`: the page server of this repository, in the background. */
-export const startCommand: Command<{ foreground: boolean }> = {
-  command: "start",
-  describe: "Start the page server, in the background; its log is .neon/log",
-  builder: (yargs) =>
-    yargs.option("foreground", { type: "boolean", default: false, describe: "Stay, until a signal ends it" }),
-  handler: async (args) => {
+export const startCommand = defineCommand({
+  name: "start",
+  summary: "Start the page server, in the background; its log is .neon/log",
+  options: { foreground: { describe: "Stay, until a signal ends it" } },
+  run: async (args) => {
     const { findRepository } = await import("../../server/config.js");
     const { findHolder, requireServer } = await import("../running-server.js");
     const { startInBackground } = await import("../start-in-background.js");
@@ -29,7 +29,7 @@ export const startCommand: Command<{ foreground: boolean }> = {
     const server = await requireServer(repository);
     await print(args, server, `Started: ${formatServer(server)}`);
   },
-};
+});
 
 async function inForeground(repository: string, args: GlobalArguments): Promise<void> {
   const { requireServer } = await import("../running-server.js");

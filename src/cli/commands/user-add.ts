@@ -1,13 +1,13 @@
 import { callAndPrint } from "../call-and-print.js";
-import type { Command } from "../global-arguments.js";
+import { defineCommand } from "../command.js";
 import { readNewPassword } from "../read-new-password.js";
 
 /** `neon user add`. The password stays in this process: what travels, and is stored, is its verifier. */
-export const userAddCommand: Command<{ name: string }> = {
-  command: "add <name>",
-  describe: "Let a user in with a password, or change it; asked for, or the first line of stdin",
-  builder: (yargs) => yargs.positional("name", { type: "string", demandOption: true, describe: "The name" }),
-  handler: async (args) => {
+export const userAddCommand = defineCommand({
+  name: "add",
+  summary: "Let a user in with a password, or change it; asked for, or the first line of stdin",
+  arguments: { name: { describe: "The name" } },
+  run: async (args) => {
     const [{ findRepository }, { assertUserName }, { createVerifier }] = await Promise.all([
       import("../../server/config.js"),
       import("../../server/users.js"),
@@ -24,4 +24,4 @@ export const userAddCommand: Command<{ name: string }> = {
       ({ name }) => `User ${name} has a password`,
     );
   },
-};
+});

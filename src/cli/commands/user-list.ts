@@ -1,12 +1,12 @@
 import { callAndPrintAll } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatTable } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon user list`. */
-export const userListCommand: Command = {
-  command: "list",
-  describe: "List the users",
-  handler: (args) =>
+export const userListCommand = defineCommand({
+  name: "list",
+  summary: "List the users",
+  run: (args) =>
     callAndPrintAll(args, "userList", {}, (users) => {
       if (users.length === 0) return "No users";
       return formatTable(
@@ -14,4 +14,4 @@ export const userListCommand: Command = {
         users.map(({ name, method }) => [name, method]),
       );
     }),
-};
+});

@@ -1,22 +1,21 @@
 import type { BranchVerifyResponse } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { formatLsn } from "../../lsn.js";
 import { callAndPrintAll } from "../call-and-print.js";
+import { defineCommand } from "../command.js";
 import { formatBytes, formatCount } from "../format.js";
-import type { Command } from "../global-arguments.js";
 
 /** `neon verify`: exit status 1 if anything is bad. */
-export const verifyCommand: Command<{ branch: string | undefined }> = {
-  command: "verify [branch]",
-  describe: "Check every byte of a branch, or of all",
-  builder: (yargs) =>
-    yargs.positional("branch", { type: "string", describe: "The branch; all if not given" }),
-  handler: async (args) => {
+export const verifyCommand = defineCommand({
+  name: "verify",
+  summary: "Check every byte of a branch, or of all",
+  arguments: { branch: { optional: true, kind: "branch", describe: "The branch; all if not given" } },
+  run: async (args) => {
     await callAndPrintAll(args, "branchVerify", { branch: args.branch }, (results) => {
       if (results.some(({ ok }) => !ok)) process.exitCode = 1;
       return results.map(describe).join("\n");
     });
   },
-};
+});
 
 function describe(result: BranchVerifyResponse): string {
   const { branch, frames, bytes, pages, savedLsn } = result;

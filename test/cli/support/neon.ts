@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 
@@ -78,4 +80,12 @@ export async function hungPostgres(t: ExecutionContext): Promise<{ uri: string; 
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return { uri: `postgresql://postgres:s3cret@127.0.0.1:${address.port}/`, connected };
+}
+
+/**
+ * Waits until a command that was started serves the repository. One that asked for it first would serve the other one, and
+ * wait for its end.
+ */
+export async function served(directory: string): Promise<void> {
+  while (!existsSync(join(directory, ".neon", "socket"))) await sleep(20);
 }

@@ -1,0 +1,3 @@
+import { defineCommand } from "../command.js";
+
+export const completionCommand = defineCommand({ name: "completion", summary: "x", run: async () => {} });
