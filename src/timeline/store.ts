@@ -117,6 +117,11 @@ export class Store {
     );
   }
 
+  /** The names of the branches, in order. Also that of one of which nothing else can be read. */
+  branchNames(): string[] {
+    return Array.from(this.#refs.branch.entries(), ([name]) => String(name));
+  }
+
   /** The branch, or undefined. Throws 42602 for what cannot be a branch's name. */
   getBranch(name: string): Branch | undefined {
     assertBranchName(name);

@@ -6,9 +6,12 @@ import type { ChainWriter } from "../../src/timeline/chain-writer.js";
 import type { RecordInit } from "../../src/timeline/frame/record-batch.js";
 import type { Branch, Store } from "../../src/timeline/store.js";
 import { WalBuilder } from "../postgres/wal/wal-builder.js";
+import { backupEnd, checkpoint } from "../postgres/wal/xlog-records.js";
+import { clusterFiles } from "./cluster-files.js";
 
 const SEGMENT = 1024 * 1024;
 const START = 0x1230_0000n;
+const BACKUP_START = START + 40n;
 
 /** WAL that is being made, and how much of it is in frames. */
 export interface WalChain {
@@ -41,7 +44,7 @@ export async function storeWal(
   chain.stored = wal.lsn;
 }
 
-/** Makes a branch as an import does: start, images, WAL, and the consistent point in frame 3, at the head. */
+/** Makes a branch as an import does, which verification calls good: start, images, WAL, and the consistent point in frame 3, at the head. */
 export async function importedBranch(
   store: Store,
   name: string,
@@ -55,17 +58,22 @@ export async function importedBranch(
     systemIdentifier: wal.systemIdentifier,
     serverVersionNum: 150018,
     postgresTimelineId: 1,
-    backupStartLsn: START + 40n,
+    backupStartLsn: BACKUP_START,
     startedAt: { seconds: 1_704_164_645n, nanos: 0 },
     walStartLsn: START,
     blockSize: 8192,
     walSegmentSize: SEGMENT,
   };
   await writer.append(FrameKind.START, START, START, [{ record: { case: "start", value: start } }]);
-  await writer.append(FrameKind.BASE, START, START, base);
+  const { start: checkpointLsn } = wal.record(checkpoint(0x10, BACKUP_START));
+  const cluster = { systemIdentifier: wal.systemIdentifier, walSegmentSize: SEGMENT, checkpointLsn };
+  await writer.append(FrameKind.BASE, START, START, [
+    ...clusterFiles({ ...cluster, backupStartLsn: BACKUP_START }),
+    ...base,
+  ]);
   wal.record(filler(50));
   await storeWal(writer, chain);
-  wal.record(filler(50));
+  wal.record(backupEnd(BACKUP_START));
   const { end: backupStopLsn } = wal.record(filler(100));
   await storeWal(writer, chain, {
     record: { case: "consistentPoint", value: { backupStopLsn, postgresTimelineId: 1 } },

@@ -7,7 +7,7 @@ import { formatBytes, formatCount } from "../format.js";
 /** `neon verify`: exit status 1 if anything is bad. */
 export const verifyCommand = defineCommand({
   name: "verify",
-  summary: "Check every byte of a branch, or of all",
+  summary: "Check every byte of a branch, or of all: can a stock Postgres recover it?",
   arguments: { branch: { optional: true, kind: "branch", describe: "The branch; all if not given" } },
   run: async (args) => {
     await callAndPrintAll(args, "branchVerify", { branch: args.branch }, (results) => {

@@ -10,9 +10,6 @@ import type { RecoveryNeeds } from "./recovery-needs.js";
 import { startCommands } from "./start-commands.js";
 import { TargetDirectory } from "./target-directory.js";
 
-const FIRST_MAJOR_VERSION = 14;
-const LAST_MAJOR_VERSION = 18;
-
 const COLLATION_NOTE =
   "where another C library or ICU sorts text than on the source's host, indexes on text are wrong until REINDEX";
 
@@ -54,11 +51,9 @@ export interface ExportResult {
  */
 export async function exportBranch(options: ExportOptions): Promise<ExportResult> {
   const { branch, signal } = options;
-  const majorVersion = Math.floor(branch.start.serverVersionNum / 10000);
-  assertKnown(branch, majorVersion);
   const target = await TargetDirectory.create(options.directory);
   try {
-    const { bytes, notes, commands } = await fill(target, options, majorVersion);
+    const { bytes, majorVersion, notes, commands } = await fill(target, options);
     options.onProgress?.({ phase: "sync", bytes: branch.bytes, totalBytes: branch.bytes });
     await target.publish(signal, branch.start.groupAccess ? groupAccessMode : undefined);
     return { bytes, majorVersion, notes, commands };
@@ -71,16 +66,12 @@ export async function exportBranch(options: ExportOptions): Promise<ExportResult
   }
 }
 
-async function fill(
-  target: TargetDirectory,
-  options: ExportOptions,
-  majorVersion: number,
-): Promise<Omit<ExportResult, "majorVersion">> {
+async function fill(target: TargetDirectory, options: ExportOptions): Promise<ExportResult> {
   const { branch, keepConfig = false } = options;
   const root = target.path;
-  const cluster = new ClusterWriter(root, branch, majorVersion);
+  const cluster = new ClusterWriter(root, branch);
   const needs = await write(cluster, options).finally(() => cluster.close());
-  const { bytes, hasTablespaces } = cluster;
+  const { bytes, hasTablespaces, majorVersion } = cluster;
   const binaries = options.binaries ?? (await installedPostgres(majorVersion));
   const configuration = { majorVersion, needs, hasTablespaces, keepConfig, binaries };
   const { port, role, ...written } = await writeConfiguration(root, configuration);
@@ -95,7 +86,7 @@ async function fill(
   }
   const ownedByRoot = process.getuid?.() === 0;
   const commands = startCommands({ directory: target.place, binaries, port, role, keepConfig, ownedByRoot });
-  return { bytes, notes, commands };
+  return { bytes, majorVersion, notes, commands };
 }
 
 async function write(cluster: ClusterWriter, options: ExportOptions): Promise<RecoveryNeeds> {
@@ -116,11 +107,4 @@ function tablespaceNotes(majorVersion: number): string[] {
   const notes = ["tablespaces: each is a directory in pg_tblspc (allow_in_place_tablespaces = on)"];
   if (majorVersion === 14) notes.push("tablespaces in the data directory need Postgres 14.5 or later");
   return notes;
-}
-
-function assertKnown(branch: Branch, majorVersion: number): void {
-  if (majorVersion >= FIRST_MAJOR_VERSION && majorVersion <= LAST_MAJOR_VERSION) return;
-  throw new NeonError("feature_not_supported", `branch "${branch.name}" is of Postgres ${majorVersion}`, {
-    hint: `neon exports clusters of Postgres ${FIRST_MAJOR_VERSION} to ${LAST_MAJOR_VERSION}.`,
-  });
 }

@@ -2,6 +2,7 @@ import type { WalPiece } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import { TablespacePathBlanker } from "../wal/blank-tablespace-paths.js";
+import type { Recoverability } from "../wal/recoverability.js";
 import type { FileWriter } from "./file-writer.js";
 import type { RecoveryNeedsReader } from "./recovery-needs.js";
 import { walSegmentName } from "./wal-segment-name.js";
@@ -9,7 +10,8 @@ import { walSegmentName } from "./wal-segment-name.js";
 /** What {@link WalSegments} is told. */
 export interface WalSegmentsOptions {
   readonly files: FileWriter;
-  /** Sees the records in the same pass. */
+  /** See the records in the same pass. */
+  readonly judge: Recoverability;
   readonly needs: RecoveryNeedsReader;
   /** Where the stored WAL begins: the start of a segment. */
   readonly startLsn: Lsn;
@@ -48,15 +50,18 @@ export class WalSegments {
     this.#headLsn = options.headLsn;
     this.#segmentSize = BigInt(options.walSegmentSize);
     this.#end = options.startLsn;
-    const { needs } = options;
+    const { needs, judge } = options;
     this.#blanker = new TablespacePathBlanker({
       ...options,
-      select: (rmid, info) => needs.wants(rmid, info),
-      onRecord: (record) => needs.take(record),
+      select: (rmid, info) => judge.wants(rmid, info) || needs.wants(rmid, info),
+      onRecord: (record) => {
+        if (judge.wants(record.rmid, record.info)) judge.take(record, this.#blanker.endLsn);
+        if (needs.wants(record.rmid, record.info)) needs.take(record);
+      },
     });
   }
 
-  /** Writes a piece. Throws XX001 if it does not begin where the one before ended. */
+  /** Writes a piece. Throws XX001 if it does not begin where the one before ended, and what the judge throws. */
   async write(piece: WalPiece): Promise<void> {
     if (piece.startLsn !== this.#end) {
       const text = `a piece of WAL begins at ${formatLsn(piece.startLsn)}, the one before ends at ${formatLsn(this.#end)}`;

@@ -5,7 +5,7 @@ import type { ChainReader } from "../../timeline/chain-reader.js";
 import type { DecodedFrame } from "../../timeline/frame/decode-records.js";
 import type { Predecessor } from "../../timeline/frame/successor.js";
 import type { Branch, Store } from "../../timeline/store.js";
-import { BadPageError, BranchChecks, damaged } from "./branch-checks.js";
+import { BadBaseError, BranchChecks, damaged } from "./branch-checks.js";
 import { findForkPoint } from "./find-fork-point.js";
 import { groupBySegment, lastShared } from "./shared-frames.js";
 
@@ -41,34 +41,62 @@ export interface Damage {
 }
 
 /**
- * Checks all that can be checked of branches: the digest of every frame and its place in the chain, the CRC of every
- * WAL record, that no WAL is missing, and the checksums of the base backup's pages where the cluster has them. A frame
- * that branches share is read once. Damage is a result, not an error. Gives the results in the order of the branches.
- * Throws the signal's reason if it aborts.
+ * Checks that a stock Postgres can recover branches, by all that can be told without one: the digest of every frame and
+ * its place in the chain, every record as export does, the CRC of every WAL record, that no WAL is missing and that
+ * recovery does not stop in it, and the base backup's pages. A frame that branches share is read once. Whatever is wrong
+ * with a branch, or goes wrong while it is checked, is its result and not an error. Gives the results in the order of the
+ * branches. Throws the signal's reason if it aborts.
  */
 export async function* verifyBranches(options: VerifyOptions): AsyncGenerator<Verification> {
   const { store, branches } = options;
   const releases = branches.map((branch) => store.pin(pointOf(branch)));
   try {
-    const members = branches.map((branch) => ({ branch, reader: store.reader(branch) }));
-    const walks = groupBySegment(members, 0).map(
-      (group) => new Walk(options, group, new BranchChecks(group[0].branch.start, group[0].reader)),
-    );
     const found = new Map<Branch, Verification>();
+    const walks = firstWalks(options, found);
     let given = 0;
+    function* inOrder() {
+      for (let next = found.get(branches[given]); next !== undefined; next = found.get(branches[given])) {
+        yield next;
+        given++;
+      }
+    }
+    yield* inOrder();
     for (let walk = walks.shift(); walk !== undefined; walk = walks.shift()) {
       for await (const verification of walk.run()) {
         found.set(verification.branch, verification);
-        for (let next = found.get(branches[given]); next !== undefined; next = found.get(branches[given])) {
-          yield next;
-          given++;
-        }
+        yield* inOrder();
       }
       walks.unshift(...walk.next);
     }
   } finally {
     for (const release of releases) release();
   }
+}
+
+/** A walk for the branches that begin with the same frames. Those of which nothing can be read are `found` at once. */
+function firstWalks(options: VerifyOptions, found: Map<Branch, Verification>): Walk[] {
+  const members: Member[] = [];
+  for (const branch of options.branches) {
+    try {
+      members.push({ branch, reader: options.store.reader(branch) });
+    } catch (thrown) {
+      found.set(branch, unreadable(branch, thrown));
+    }
+  }
+  return groupBySegment(members, 0).flatMap((group) => {
+    try {
+      return new Walk(options, group, new BranchChecks(group[0].branch.start, group[0].reader));
+    } catch (thrown) {
+      for (const { branch } of group) found.set(branch, unreadable(branch, thrown));
+      return [];
+    }
+  });
+}
+
+/** The result for a branch of which nothing can be used. */
+function unreadable(branch: Branch, thrown: unknown): Verification {
+  const { message: text } = NeonError.from(thrown);
+  return { branch, frames: 0, bytes: 0, pages: 0, damage: { seq: 0, text, savedLsn: undefined } };
 }
 
 interface Member {
@@ -175,7 +203,7 @@ class Walk {
   async *#damage(members: readonly Member[], good: number, thrown: unknown): AsyncGenerator<Verification> {
     for (const { branch, reader } of members) {
       const { pages, endLsn } = this.#checks;
-      const bytes = good === 0 ? 0 : await reader.bytes(0, good - 1);
+      const bytes = good === 0 ? 0 : await reader.bytes(0, good - 1).catch(() => 0);
       const seq = Math.min(good, reader.lastSeq);
       const damage = await describe(this.#options.store, branch, endLsn, seq, thrown);
       yield { branch, frames: good, bytes, pages, damage };
@@ -201,10 +229,9 @@ async function describe(
   seq: number,
   thrown: unknown,
 ): Promise<Damage> {
-  if (thrown instanceof BadPageError) return { seq: thrown.seq, text: thrown.message, savedLsn: undefined };
-  const error = NeonError.from(thrown);
-  if (error.code === "internal_error") throw thrown;
-  return { seq, text: error.message, savedLsn: await findSavedLsn(store, branch, seq, endLsn) };
+  if (thrown instanceof BadBaseError) return { seq: thrown.seq, text: thrown.message, savedLsn: undefined };
+  const { message: text } = NeonError.from(thrown);
+  return { seq, text, savedLsn: await findSavedLsn(store, branch, seq, endLsn) };
 }
 
 /** Asks what creating the branch would ask, so that nothing is promised that cannot be kept. */
@@ -217,8 +244,7 @@ async function findSavedLsn(
   try {
     const head = await findForkPoint(store, branch, lsn);
     return head.seq <= badSeq ? head.lsn : undefined;
-  } catch (error) {
-    if (error instanceof NeonError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

@@ -8,7 +8,8 @@ import type { WalReaderOptions } from "./wal-reader-options.js";
 import type { WalRecord } from "./wal-record.js";
 
 const RM_XLOG = 0;
-/** Postgres's own resource managers have the ids up to here, those of extensions the ones from 128 on (15 and later). */
+/** Postgres's own resource managers have the ids up to here, those of extensions the ones from 128 on (15 and later): these
+ * are taken, since a Postgres that loads the extension recovers them. */
 const RM_MAX_BUILTIN = 21;
 const RM_MIN_CUSTOM = 128;
 
@@ -44,7 +45,6 @@ export class Recoverability {
   #backupEndLsn: Lsn | undefined;
   #shutdownInBackup: Lsn | undefined;
   #checkpoints = new Set<Lsn>();
-  #extensions = new Set<number>();
 
   constructor(start: RecoveryStart) {
     this.#start = start;
@@ -66,11 +66,6 @@ export class Recoverability {
     return this.#checkpoints;
   }
 
-  /** Resource managers of extensions: recovery goes on only where these are loaded. */
-  get extensions(): ReadonlySet<number> {
-    return this.#extensions;
-  }
-
   /** One that goes on from here by itself. */
   clone(): Recoverability {
     const clone = new Recoverability(this.#start);
@@ -78,7 +73,6 @@ export class Recoverability {
     clone.#backupEndLsn = this.#backupEndLsn;
     clone.#shutdownInBackup = this.#shutdownInBackup;
     clone.#checkpoints = new Set(this.#checkpoints);
-    clone.#extensions = new Set(this.#extensions);
     return clone;
   }
 
@@ -148,10 +142,8 @@ export class Recoverability {
   }
 
   #judgeManager({ rmid, majorVersion }: WalRecord): string | undefined {
-    if (rmid < RM_MIN_CUSTOM || majorVersion < 15)
-      return `PostgreSQL ${majorVersion} has no resource manager ${rmid}`;
-    this.#extensions.add(rmid);
-    return undefined;
+    if (rmid >= RM_MIN_CUSTOM && majorVersion >= 15) return undefined;
+    return `PostgreSQL ${majorVersion} has no resource manager ${rmid}`;
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { listFiles } from "../../../scripts/support/list-files.js";
-import { pageChecksum } from "../../../src/postgres/page-checksum.js";
+import { pageChecksum } from "../../../src/postgres/pages/page-checksum.js";
 
 const PAGE = 8192;
 const RELATION_FILE =

@@ -19,7 +19,15 @@ const BRANCH = {
   name: "main",
   head: { lsn: START + 8192n, digest: Buffer.alloc(32), seq: 1 },
   timelineId: Buffer.alloc(16),
-  start: create(StartRecordSchema, { walStartLsn: START, walSegmentSize: 1 << 24 }),
+  start: create(StartRecordSchema, {
+    importId: Buffer.alloc(16),
+    serverVersionNum: 150018,
+    postgresTimelineId: 1,
+    backupStartLsn: START + 40n,
+    walStartLsn: START,
+    blockSize: 8192,
+    walSegmentSize: 1 << 24,
+  }),
   frames: 2,
   bytes: 0,
   ownBytes: 0,
@@ -32,8 +40,9 @@ async function writer(t: ExecutionContext) {
   t.teardown(remove);
   const root = join(path, "root");
   await mkdir(root);
-  const cluster = new ClusterWriter(root, BRANCH, 15);
+  const cluster = new ClusterWriter(root, BRANCH);
   t.teardown(() => cluster.close());
+  await cluster.write(create(RecordSchema, { record: { case: "start", value: BRANCH.start } }));
   return {
     path,
     root,

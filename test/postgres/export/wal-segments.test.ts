@@ -9,6 +9,7 @@ import { FileWriter } from "../../../src/postgres/export/file-writer.js";
 import { RecoveryNeedsReader } from "../../../src/postgres/export/recovery-needs.js";
 import { walSegmentName } from "../../../src/postgres/export/wal-segment-name.js";
 import { WalSegments } from "../../../src/postgres/export/wal-segments.js";
+import { Recoverability } from "../../../src/postgres/wal/recoverability.js";
 import { WalBuilder } from "../wal/wal-builder.js";
 
 const SEGMENT = 1024 * 1024;
@@ -30,6 +31,7 @@ async function segments(t: ExecutionContext, headLsn: bigint) {
   t.teardown(() => files.close());
   const target = new WalSegments({
     files,
+    judge: new Recoverability({ lsn: START, walSegmentSize: SEGMENT }),
     needs: new RecoveryNeedsReader(START),
     startLsn: START,
     headLsn,

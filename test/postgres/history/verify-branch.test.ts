@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { findForkPoint } from "../../../src/postgres/history/find-fork-point.js";
+import { pageChecksum } from "../../../src/postgres/pages/page-checksum.js";
 import { temporaryStore } from "../../support/temporary-store.js";
 import { verifyBranch } from "../../support/verify-branch.js";
 import { damageBaseFrame, filler, growBranch, importedBranch } from "../../support/wal-chain.js";
@@ -81,7 +82,7 @@ test("WAL that was damaged before it was stored is found, and saved up to the la
   t.regex(damage?.text ?? "", /CRC/);
 });
 
-test("a wrong page checksum is found where the cluster has checksums; zero pages and changed ones are passed over", async (t) => {
+test("a wrong page checksum is found where the cluster has checksums; a zero page is passed over, one that claims to be newer is not", async (t) => {
   const { createPostgres } = await import("../../../scripts/support/postgres.js");
   const { importCluster } = await import("../../../src/postgres/import/import-cluster.js");
   const { editBranch } = await import("../../interop/support/edit-branch.js");
@@ -111,13 +112,24 @@ test("a wrong page checksum is found where the cluster has checksums; zero pages
   const bad = await verify((page) => {
     page[5000] ^= 1;
   });
-  t.regex(bad.damage?.text ?? "", /^page 0 of relation \d+\/\d+\/\d+ \(main\) fails its checksum$/);
+  t.regex(
+    bad.damage?.text ?? "",
+    /^page 0 of relation \d+\/\d+\/\d+ \(main\) fails its checksum, and the WAL of the base backup does not restore it$/,
+  );
   t.is(bad.damage?.savedLsn, undefined);
   t.is((await verify((page) => page.fill(0))).damage, undefined);
-  const changed = await verify((page) => {
-    page[5000] ^= 1;
-    page.writeUInt32LE(Number(branch.start.backupStartLsn >> 32n), 0);
-    page.writeUInt32LE(Number(branch.start.backupStartLsn & 0xffffffffn), 4);
-  });
-  t.is(changed.damage, undefined);
+  // BASE_BACKUP itself passes over such a page: it could have been torn.
+  const { backupStartLsn: start } = branch.start;
+  const future = (lsn: bigint, checksum: boolean) =>
+    verify((page) => {
+      page[5000] ^= 1;
+      page.writeUInt32LE(Number(lsn >> 32n), 0);
+      page.writeUInt32LE(Number(lsn & 0xffffffffn), 4);
+      if (checksum) page.writeUInt16LE(pageChecksum(page, 0), 8);
+    });
+  t.regex((await future(start, false)).damage?.text ?? "", /fails its checksum/);
+  t.is((await future(start, true)).damage, undefined);
+  const ahead = await future(branch.head.lsn + 8n, true);
+  t.regex(ahead.damage?.text ?? "", /^page 0 .* has LSN [\dA-F/]+, which the server had not reached/);
+  t.is(ahead.damage?.savedLsn, undefined);
 });

@@ -1,39 +1,11 @@
 import test from "ava";
 import { judgedBy, Recoverability, UnrecoverableWalError } from "../../../src/postgres/wal/recoverability.js";
 import { WalReader } from "../../../src/postgres/wal/wal-reader.js";
-import { type BuiltRecord, WalBuilder } from "./wal-builder.js";
+import { WalBuilder } from "./wal-builder.js";
+import { backupEnd, checkpoint, endOfRecovery, overwrites, settings, xlog } from "./xlog-records.js";
 
 const SEGMENT = 1024 * 1024;
 const START = 0x1230_0000n;
-
-/** A record of RM_XLOG with these bytes of its own. */
-function xlog(info: number, data: Buffer): BuiltRecord {
-  return { rmid: 0, info, body: Buffer.concat([Buffer.of(255, data.length), data]) };
-}
-
-function settings(walLevel: number): BuiltRecord {
-  const data = Buffer.alloc(26);
-  data.writeInt32LE(walLevel, 20);
-  return xlog(0x60, data);
-}
-
-function checkpoint(info: number, redo: bigint, timelineId: number, previous = timelineId): BuiltRecord {
-  const data = Buffer.alloc(88);
-  data.writeBigUInt64LE(redo, 0);
-  data.writeUInt32LE(timelineId, 8);
-  data.writeUInt32LE(previous, 12);
-  return xlog(info, data);
-}
-
-function endOfRecovery(timelineId: number, previous: number): BuiltRecord {
-  return { ...checkpoint(0x90, 0n, timelineId, previous) };
-}
-
-function overwrites(lsn: bigint): BuiltRecord {
-  const data = Buffer.alloc(16);
-  data.writeBigUInt64LE(lsn, 0);
-  return xlog(0xd0, data);
-}
 
 const filler = { rmid: 10, info: 0, body: Buffer.alloc(100, 0xab) };
 
@@ -112,11 +84,8 @@ test("WAL that recovery takes is taken, and what it has to hold is found", (t) =
     wal.record(settings(1));
     backup.first = wal.record(checkpoint(0x10, start, 1)).start;
     backup.second = wal.record(checkpoint(0, start, 1)).start;
-    const point = Buffer.alloc(8);
-    point.writeBigUInt64LE(start + 8n);
-    wal.record(xlog(0x50, point)); // of another backup
-    point.writeBigUInt64LE(start);
-    backup.end = wal.record(xlog(0x50, point)).end;
+    wal.record(backupEnd(start + 8n)); // of another backup
+    backup.end = wal.record(backupEnd(start)).end;
     wal.record(checkpoint(0, wal.lsn, 1));
     wal.fillUpTo(200);
     const abandoned = wal.lsn;
@@ -133,7 +102,6 @@ test("WAL that recovery takes is taken, and what it has to hold is found", (t) =
   t.deepEqual([...state.checkpoints], [backup.first, backup.second]);
   t.is(state.backupEndLsn, backup.end);
   t.is(state.shutdownInBackup, backup.second);
-  t.deepEqual([...state.extensions], [200]);
 });
 
 test("an extension's resource manager is none in PostgreSQL 14", (t) => {
@@ -143,16 +111,15 @@ test("an extension's resource manager is none in PostgreSQL 14", (t) => {
 
 test("a copy judges the rest by itself", (t) => {
   const { state } = judge((wal) => wal.record(filler));
-  const copy = state.clone();
-  const wal = new WalBuilder(START + BigInt(SEGMENT), SEGMENT);
-  wal.record(endOfRecovery(2, 1));
-  wal.record({ ...filler, rmid: 200 });
-  const reader: WalReader = new WalReader({
-    startLsn: wal.startLsn,
-    walSegmentSize: SEGMENT,
-    ...judgedBy(copy, () => reader),
-  });
-  reader.push(wal.bytes);
-  t.deepEqual([...copy.extensions], [200]);
-  t.deepEqual([...state.extensions], []);
+  const copies = [state.clone(), state.clone()];
+  for (const copy of copies) {
+    const wal = new WalBuilder(START + BigInt(SEGMENT), SEGMENT);
+    wal.record(endOfRecovery(2, 1));
+    const reader: WalReader = new WalReader({
+      startLsn: wal.startLsn,
+      walSegmentSize: SEGMENT,
+      ...judgedBy(copy, () => reader),
+    });
+    t.notThrows(() => reader.push(wal.bytes));
+  }
 });

@@ -584,7 +584,7 @@ export type BranchVerifyResponse = Message<"neon.pageserver.v1.BranchVerifyRespo
   branch: string;
 
   /**
-   * Whether all of it is as it was written.
+   * Whether all of it is as it was written, and a stock Postgres can recover it as far as can be told without one.
    *
    * @generated from field: bool ok = 2;
    */
@@ -1806,7 +1806,7 @@ export const PageServerService: GenService<{
     output: typeof BranchLogResponseSchema;
   },
   /**
-   * Checks every frame of a branch, or of all: digests, chain, page checksums.
+   * Checks that a stock Postgres can recover a branch, or all: digests, chain, records, WAL, pages.
    *
    * @generated from rpc neon.pageserver.v1.PageServerService.BranchVerify
    */

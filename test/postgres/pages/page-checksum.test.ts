@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { createPostgres, POSTGRES_MAJORS } from "../../scripts/support/postgres.js";
-import { pageChecksum } from "../../src/postgres/page-checksum.js";
+import { createPostgres, POSTGRES_MAJORS } from "../../../scripts/support/postgres.js";
+import { pageChecksum } from "../../../src/postgres/pages/page-checksum.js";
 
 const PAGE = 8192;
 

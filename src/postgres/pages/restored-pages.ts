@@ -26,10 +26,15 @@ export interface BackupWal {
   readonly backupStopLsn: Lsn;
 }
 
+const RM_DBASE = 4;
+/** XLOG_DBASE_CREATE of 14, XLOG_DBASE_CREATE_FILE_COPY since 15. */
+const DBASE_CREATE = 0x00;
+
 /**
  * Finds which of the pages with these keys recovery of a base backup makes whole without reading them: the first record
- * behind the backup's start that refers to one brings an image of it or makes it anew. Postgres sees to that for every
- * page that it writes during a base backup (manual: full_page_writes). Throws XX001 for damage of that WAL.
+ * behind the backup's start that refers to one brings an image of it or makes it anew, be it by copying the whole
+ * database. Postgres sees to that for every page that it writes during a base backup (manual: full_page_writes). Throws
+ * XX001 for damage of that WAL.
  */
 export async function findRestoredPages(wal: BackupWal, keys: ReadonlySet<string>): Promise<Set<string>> {
   const { backupStartLsn, backupStopLsn } = wal;
@@ -40,7 +45,14 @@ export async function findRestoredPages(wal: BackupWal, keys: ReadonlySet<string
     walSegmentSize: wal.walSegmentSize,
     onRecord(record) {
       if (record.startLsn < backupStartLsn || record.startLsn >= backupStopLsn) return;
-      for (const { forkNumber, image, initializes, ...page } of parseRecord(record).blocks) {
+      const { blocks, mainData } = parseRecord(record);
+      if (record.rmid === RM_DBASE && (record.info & 0xf0) === DBASE_CREATE) {
+        const database = `${mainData.readUInt32LE(4)}/${mainData.readUInt32LE(0)}/`;
+        for (const key of keys) {
+          if (key.startsWith(database) && !seen.has(key)) restored.add(key);
+        }
+      }
+      for (const { forkNumber, image, initializes, ...page } of blocks) {
         const key = pageKey({ ...page, fork: forkNumber + 1 });
         if (!keys.has(key) || seen.has(key)) continue;
         seen.add(key);

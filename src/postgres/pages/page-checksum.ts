@@ -1,4 +1,4 @@
-import { BLOCK_SIZE } from "../limits.js";
+import { BLOCK_SIZE } from "../../limits.js";
 
 const SUMS = 32;
 const WORDS = BLOCK_SIZE / 4;
