@@ -91,8 +91,8 @@ export class ClientConnection implements Connection {
   }
 
   /** See Connection. */
-  async copyBoth(sql: string): Promise<CopyBothSession> {
-    this.#begin(sql);
+  async copyBoth(sql: string, early: readonly Buffer[] = []): Promise<CopyBothSession> {
+    this.#begin(sql, early);
     try {
       const collector = new ResultCollector();
       const switched = await this.#collect(collector, Backend.CopyBothResponse);
@@ -131,12 +131,13 @@ export class ClientConnection implements Connection {
     this.#socket.destroy(this.#destroyed);
   }
 
-  #begin(sql: string): void {
+  #begin(sql: string, early: readonly Buffer[] = []): void {
     if (this.#destroyed !== undefined) throw connectionLost(this.#destroyed);
     if (this.#busy) throw new NeonError("object_in_use", "the connection is running another command");
     this.#busy = true;
     try {
-      this.#writer.send(buildMessage(Frontend.Query, cstring(sql)));
+      const data = early.map((part) => buildMessage(Frontend.CopyData, part));
+      this.#writer.send(Buffer.concat([buildMessage(Frontend.Query, cstring(sql)), ...data]));
     } catch {
       // The server closed the connection. What it said before that is still to be read, and is the better error.
     }

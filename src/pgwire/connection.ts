@@ -59,8 +59,12 @@ export interface Connection {
    * early destroys the connection.
    */
   copyOut(sql: string): AsyncIterable<CopyOutEvent>;
-  /** Runs a Query that switches to CopyBoth. Throws the server's error if it refuses; the connection stays usable. */
-  copyBoth(sql: string): Promise<CopyBothSession>;
+  /**
+   * Runs a Query that switches to CopyBoth. Throws the server's error if it refuses; the connection stays usable.
+   * `early` are the first CopyData: they leave with the Query, in one write, so that the server finds them before it sends
+   * anything. A server that opens no CopyBoth ignores them (manual: 55.2.6).
+   */
+  copyBoth(sql: string, early?: readonly Buffer[]): Promise<CopyBothSession>;
   /** Sends Terminate and waits for the socket to close. */
   close(): Promise<void>;
   /** Closes the socket now; whatever waits fails with 08006. */

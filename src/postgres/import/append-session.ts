@@ -264,7 +264,7 @@ export class AppendSession {
     const flushLsn = lsn % BigInt(stored.branch.start.walSegmentSize) === 0n ? lsn - 1n : lsn;
     const { receivedLsn } = this.#recorder;
     const writeLsn = receivedLsn > flushLsn ? receivedLsn : flushLsn;
-    this.#stream?.report({ writeLsn, flushLsn }).catch(() => undefined);
+    this.#stream?.report(writeLsn).catch(() => undefined);
   }
 
   #endIfReached(): void {

@@ -125,7 +125,7 @@ async function recordCluster(
     });
   }
 
-  const receiver = new WalReceiver({ connection, slot, recorder: wal, chain });
+  const receiver = new WalReceiver({ connection, slot, recorder: wal });
   const base = new BaseRecorder(chain, facts.relationSegmentBlocks);
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });

@@ -4,13 +4,10 @@ import type { Connection } from "../../pgwire/connection.js";
 import { WalStream } from "../replication/start-replication.js";
 import { timelineHistory } from "../replication/timeline-history.js";
 import { NOTHING_KEPT } from "./explain-error.js";
-import type { ImportChain } from "./import-chain.js";
 import type { WalRecorder } from "./wal-recorder.js";
 
 /** Between two status updates: well below any sensible wal_sender_timeout (default: a minute). */
 const REPORT_INTERVAL_MS = 1_000;
-/** Between two flushes for the sake of the reported flush position, which lets the server forget WAL. */
-const FLUSH_INTERVAL_MS = 10_000;
 
 /** What a {@link WalReceiver} works with. */
 export interface WalReceiverOptions {
@@ -18,20 +15,17 @@ export interface WalReceiverOptions {
   /** The slot that holds WAL for this connection. */
   readonly slot: string;
   readonly recorder: WalRecorder;
-  readonly chain: ImportChain;
 }
 
 /**
  * Streams WAL into a recorder until complete records reach an LSN that is told later. Follows the server to the next
- * Postgres timeline. Status updates run on a timer of their own, so that they go out while the store holds reading back.
+ * Postgres timeline. Status updates run on a timer of their own, so that they go out while the store holds reading back; they
+ * say what was received and nothing of what is durable, since a base backup that is not complete is worth nothing.
  */
 export class WalReceiver {
   readonly #options: WalReceiverOptions;
   #stopLsn: Lsn | undefined;
   #stream: WalStream | undefined;
-  #flushLsn: Lsn = 0n;
-  #flushedAt = Date.now();
-  #flushing = false;
 
   constructor(options: WalReceiverOptions) {
     this.#options = options;
@@ -88,24 +82,7 @@ export class WalReceiver {
   }
 
   #report(stream: WalStream): void {
-    const writeLsn = this.#options.recorder.receivedLsn;
-    stream.report({ writeLsn, flushLsn: this.#flushLsn }).catch(() => undefined);
-    if (Date.now() - this.#flushedAt >= FLUSH_INTERVAL_MS && !this.#flushing) void this.#flush();
-  }
-
-  /** A failure to flush shows at the next append. */
-  async #flush(): Promise<void> {
-    this.#flushing = true;
-    const { storedLsn } = this.#options.recorder;
-    try {
-      await this.#options.chain.flush();
-      this.#flushLsn = storedLsn;
-    } catch {
-      // said above
-    } finally {
-      this.#flushedAt = Date.now();
-      this.#flushing = false;
-    }
+    stream.report(this.#options.recorder.receivedLsn).catch(() => undefined);
   }
 
   async #recordHistory(timelineId: number): Promise<void> {

@@ -4,9 +4,12 @@ import type { Lsn } from "../../lsn.js";
 export interface StandbyStatus {
   /** End of what was received. */
   readonly writeLsn: Lsn;
-  /** End of what is durable here: the server can forget WAL before it. */
-  readonly flushLsn: Lsn;
+  /** End of what is durable here: the server can forget WAL before it. Undefined: nothing is said of that. */
+  readonly flushLsn?: Lsn;
 }
+
+/** InvalidXLogRecPtr: who reports it as flushed is never a candidate for a synchronous standby, as pg_basebackup is not. */
+const NO_LSN = 0n;
 
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 
@@ -15,8 +18,8 @@ export function formatStandbyStatusUpdate(status: StandbyStatus, now: number = D
   const message = Buffer.alloc(34);
   message[0] = 0x72; // 'r'
   message.writeBigInt64BE(status.writeLsn, 1);
-  message.writeBigInt64BE(status.flushLsn, 9);
-  message.writeBigInt64BE(status.flushLsn, 17);
+  message.writeBigInt64BE(status.flushLsn ?? NO_LSN, 9);
+  message.writeBigInt64BE(status.flushLsn ?? NO_LSN, 17);
   message.writeBigInt64BE(BigInt(now - POSTGRES_EPOCH_MS) * 1000n, 25);
   return message; // its last byte: no reply is wanted
 }

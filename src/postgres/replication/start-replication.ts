@@ -2,7 +2,7 @@ import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn, parseLsn } from "../../lsn.js";
 import type { Connection, CopyBothSession, ResultSet } from "../../pgwire/connection.js";
 import { requireValue } from "./only-row.js";
-import { formatStandbyStatusUpdate, type StandbyStatus } from "./standby-status-update.js";
+import { formatStandbyStatusUpdate } from "./standby-status-update.js";
 
 /** A message of a WAL stream. */
 export type WalStreamMessage =
@@ -17,19 +17,36 @@ export interface NextTimeline {
   readonly lsn: Lsn;
 }
 
-/** START_REPLICATION … PHYSICAL (manual: 55.4): WAL of one Postgres timeline. */
+/** What {@link WalStream.start} takes. */
+export interface WalStreamOptions {
+  readonly slot: string | undefined;
+  /** Where to start. */
+  readonly lsn: Lsn;
+  /** The Postgres timeline, which is always named. */
+  readonly timelineId: number;
+  /** Up to here the slot need keep WAL no longer. */
+  readonly heldUntil?: Lsn | undefined;
+}
+
+/**
+ * START_REPLICATION … PHYSICAL (manual: 55.4): WAL of one Postgres timeline.
+ *
+ * A WAL sender counts as a synchronous standby, where the server's synchronous_standby_names lets it, as long as it streams
+ * and the last that it heard is a flush position. So nothing here reports one while it streams. A slot is moved on by the
+ * way the stream begins: the flush position, and a second report that takes it back, leave together with the command. The
+ * server reads both while the sender is still in the state `catchup`, in which it counts for nothing.
+ */
 export class WalStream {
   private constructor(private readonly session: CopyBothSession) {}
 
-  /** Starts at `lsn`, always naming the timeline; `slot` may be missing. Throws the server's error if it refuses. */
-  static async start(
-    connection: Connection,
-    options: { slot: string | undefined; lsn: Lsn; timelineId: number },
-  ): Promise<WalStream> {
-    const { slot, lsn, timelineId } = options;
+  /** Starts a stream. Throws the server's error if it refuses. */
+  static async start(connection: Connection, options: WalStreamOptions): Promise<WalStream> {
+    const { slot, lsn, timelineId, heldUntil: flushLsn } = options;
     const holding = slot === undefined ? "" : `SLOT "${slot}" `;
     const command = `START_REPLICATION ${holding}PHYSICAL ${formatLsn(lsn)} TIMELINE ${timelineId}`;
-    return new WalStream(await connection.copyBoth(command));
+    const reports = flushLsn === undefined ? [] : [{ writeLsn: flushLsn, flushLsn }, { writeLsn: flushLsn }];
+    const early = reports.map((status) => formatStandbyStatusUpdate(status));
+    return new WalStream(await connection.copyBoth(command, early));
   }
 
   /** What the server sends until it, or {@link end}, ends the stream. Empty when the start is the timeline's end. */
@@ -51,10 +68,13 @@ export class WalStream {
     }
   }
 
-  /** Sends a standby status update. Without effect where the start is the timeline's end: there is no stream then. */
-  async report(status: StandbyStatus): Promise<void> {
+  /**
+   * Sends a standby status update: the end of what was received. Without effect where the start is the timeline's end: there
+   * is no stream then.
+   */
+  async report(writeLsn: Lsn): Promise<void> {
     if (!this.session.opened) return;
-    await this.session.write(formatStandbyStatusUpdate(status));
+    await this.session.write(formatStandbyStatusUpdate({ writeLsn }));
   }
 
   /** Asks the server to end the stream; {@link read} then ends. */

@@ -70,7 +70,7 @@ for (const major of majors) {
   );
 
   test.serial(
-    `${major}: WAL streams from a temporary slot, which reports move and the connection's end drops`,
+    `${major}: WAL streams from a temporary slot, which a later start moves and the connection's end drops`,
     (t) =>
       withConnection(major, async (connection, server) => {
         const slot = await createTemporarySlot(connection, "neon_test");
@@ -89,8 +89,10 @@ for (const major of majors) {
         }
         await stream.finish();
         t.true(end >= flushLsn);
-        const again = await WalStream.start(connection, { slot, lsn: end, timelineId: 1 });
-        await again.report({ writeLsn: end, flushLsn: end });
+        await stream.finish();
+        const unmoved = await server.query(slots);
+        t.is(unmoved[0]?.[0], restart);
+        const again = await WalStream.start(connection, { slot, lsn: end, timelineId: 1, heldUntil: end });
         await again.end();
         for await (const _ of again.read());
         await again.finish();

@@ -20,8 +20,8 @@ test("a stream that starts at its timeline's end is empty, and tells the next on
     [1, 2],
   );
   const lsn = timelines[1]?.begin ?? 0n;
-  const stream = await WalStream.start(connection, { slot: undefined, lsn, timelineId: 1 });
-  await stream.report({ writeLsn: lsn, flushLsn: lsn });
+  const stream = await WalStream.start(connection, { slot: undefined, lsn, timelineId: 1, heldUntil: lsn });
+  await stream.report(lsn);
   for await (const message of stream.read()) t.fail(message.type);
   t.deepEqual(await stream.finish(), { timelineId: 2, lsn });
   t.is((await connection.query("IDENTIFY_SYSTEM")).length, 1);
