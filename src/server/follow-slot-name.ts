@@ -4,6 +4,11 @@ import { hostname } from "node:os";
 /** Postgres takes 63 bytes. */
 const MAX_BRANCH_CHARACTERS = 40;
 
+/** Where a repository is: its host and directory. */
+export function repositoryPlace(directory: string): string {
+  return `${hostname()}:${directory}`;
+}
+
 /**
  * Name of the replication slot that holds WAL for a branch: `neon_<branch>_<digits>`. The digits are the repository's and
  * the branch's own, so that two repositories, or branches whose names look alike in a slot's few letters, do not meet.

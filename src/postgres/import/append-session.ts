@@ -1,19 +1,17 @@
 import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
-import { type NextTimeline, WalStream } from "../replication/start-replication.js";
-import { splitByTimeline } from "../timelines.js";
-import { Recoverability } from "../wal/recoverability.js";
-import { type AppendPlan, readTimelines, type ServerTimelines } from "./append-plan.js";
-import { notReached } from "./append-refusals.js";
+import { WalStream } from "../replication/start-replication.js";
+import { AppendIntake } from "./append-intake.js";
+import type { AppendPlan } from "./append-plan.js";
 import type { BranchGrowth } from "./branch-growth.js";
+import { SlotPosition } from "./slot-position.js";
 import type { StoredWal } from "./stored-wal.js";
-import { WalComparison } from "./wal-comparison.js";
-import { WalDifference } from "./wal-difference.js";
-import { WalRecorder } from "./wal-recorder.js";
 
 /** Between two moves of the branch while WAL comes, and between two status updates. */
 const MOVE_INTERVAL_MS = 500;
+/** Between two moments at which the server is asked something although its slot need not be moved. */
+const ASK_INTERVAL_MS = 60_000;
 /** How long a server may take to end a stream that nobody wants any more. */
 const END_MS = 1500;
 
@@ -25,54 +23,56 @@ export interface AppendSessionOptions {
   readonly growth: BranchGrowth;
   /** Names a slot that holds WAL for this connection, if there is to be one. An error there drops a temporary slot. */
   holdWal(): Promise<string | undefined>;
+  /** Called when the server does not let its slot be used any more. Says whether there is a new one of the same name. */
+  renewSlot(): Promise<boolean>;
   /** End when WAL was taken up to here; without it go on until the signal aborts. */
   readonly stopLsn: Lsn | undefined;
   readonly signal: AbortSignal | undefined;
   /** Called whenever the branch has moved. */
   onMove(): void;
+  /** Called now and then while the connection is free for commands: before the stream, and between two. */
+  onPause(): Promise<void>;
 }
 
 /**
  * One WAL stream that first shows that the server's history is the branch's, and then makes the branch grow.
  *
- * The loop over the stream and the timer's moves take turns. The flush position that is reported is the branch's head:
- * the server keeps what is not on the branch.
+ * The loop over the stream and the timer's moves take turns. Now and then the stream ends and begins anew, which is how a
+ * slot is moved on (see {@link WalStream}): up to the branch's head, so that the server keeps what is not on the branch.
  */
 export class AppendSession {
   readonly #options: AppendSessionOptions;
-  readonly #recorder: WalRecorder;
-  readonly #comparison: WalComparison;
-  #server: ServerTimelines;
+  readonly #intake: AppendIntake;
+  readonly #position: SlotPosition;
+  #slot: string | undefined;
   #stream: WalStream | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #pausing = false;
+  #pausedAt = Date.now();
+  #moving = false;
   #ending = false;
   #failure: unknown;
 
   constructor(options: AppendSessionOptions) {
     const { plan, growth, stored } = options;
     this.#options = options;
-    this.#server = plan;
-    const { start, head } = stored.branch;
-    const { walSegmentSize, systemIdentifier } = start;
-    const wal = { startLsn: plan.startLsn, walSegmentSize, systemIdentifier };
-    const judge = new Recoverability({ lsn: head.lsn, walSegmentSize });
-    this.#recorder = new WalRecorder(growth, wal, judge);
-    this.#comparison = new WalComparison(stored, plan.startLsn);
+    this.#intake = new AppendIntake(plan, stored, growth);
+    this.#position = new SlotPosition(stored.branch.start.walSegmentSize);
   }
 
   /** Bytes of WAL that came. */
   get bytes(): number {
-    return Number(this.#recorder.receivedLsn - this.#options.plan.startLsn);
+    return Number(this.#intake.receivedLsn - this.#options.plan.startLsn);
   }
 
   /** Where the next byte of WAL belongs. */
   get receivedLsn(): Lsn {
-    return this.#recorder.receivedLsn;
+    return this.#intake.receivedLsn;
   }
 
   /** Whether the server's history has proved to be the branch's. */
   get proved(): boolean {
-    return this.#recorder.receivedLsn >= this.#options.stored.branch.head.lsn;
+    return this.#intake.proved;
   }
 
   /**
@@ -81,7 +81,7 @@ export class AppendSession {
    * Throws a {@link WalDifference}, refusals, damage, and what the server or the store says.
    */
   async run(): Promise<"done" | "again"> {
-    const { signal, growth, connection } = this.#options;
+    const { signal, connection } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const onAbort = () => {
       timer = setTimeout(() => connection.destroy(), END_MS);
@@ -104,27 +104,26 @@ export class AppendSession {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       clearTimeout(timer);
-      await this.#comparison.close();
-      await growth.discard();
+      await this.#intake.close();
     }
   }
 
   async #streamTimelines(): Promise<"done" | "again"> {
-    const { connection, plan, holdWal } = this.#options;
-    this.#announce();
-    let slot = await holdWal();
+    const { connection, plan, holdWal, onPause } = this.#options;
+    this.#intake.announce();
+    this.#slot = await holdWal();
+    await onPause();
     for (let { timelineId } = plan; ; ) {
-      const lsn = this.#recorder.receivedLsn;
-      const stream = await WalStream.start(connection, { slot, lsn, timelineId });
+      const stream = await this.#start(timelineId);
       this.#stream = stream;
       const timer = setInterval(() => this.#tick(), MOVE_INTERVAL_MS);
       try {
         await this.#take(stream);
       } catch (error) {
-        if (!this.#canBeginAtHead(error)) throw error;
+        if (!this.#intake.canBeginAtHead(error)) throw error;
         await stream.finish().catch(() => undefined); // it says the same again
-        timelineId = await this.#beginAtHead();
-        slot = await holdWal();
+        timelineId = await this.#intake.beginAtHead();
+        this.#slot = await holdWal();
         continue;
       } finally {
         clearInterval(timer);
@@ -132,144 +131,105 @@ export class AppendSession {
       }
       await this.#inTurn(() => Promise.resolve());
       const next = await stream.finish();
-      if (this.#ending) return "done";
-      if (next === undefined || next.lsn > this.#recorder.receivedLsn)
-        throw ended(this.#recorder.receivedLsn);
-      if (next.lsn < this.#recorder.receivedLsn) return "again";
-      timelineId = await this.#learn(next);
+      const { receivedLsn } = this.#intake;
+      if (this.#ending) {
+        await this.#leaveSlot(timelineId);
+        return "done";
+      }
+      // Of a timeline that is over the server tells the next one, wherever the stream ended.
+      if (this.#pausing && (next === undefined || next.lsn > receivedLsn)) {
+        this.#pausedAt = Date.now();
+        await onPause();
+      } else {
+        if (next === undefined || next.lsn > receivedLsn) throw ended(receivedLsn);
+        if (next.lsn < receivedLsn) return "again";
+        timelineId = await this.#intake.learn(connection, next);
+      }
     }
   }
 
-  /**
-   * The segment before a head that stands at a segment's start is gone on the server: an import ends with such a head, and
-   * the next checkpoint there removes that segment. Nothing of the head's own segment can be compared.
-   */
-  #canBeginAtHead(error: unknown): boolean {
-    const { plan, stored } = this.#options;
-    const { head, start } = stored.branch;
-    const atSegmentStart = plan.compareEnd === head.lsn && head.lsn % BigInt(start.walSegmentSize) === 0n;
-    return (
-      atSegmentStart &&
-      this.#recorder.receivedLsn === plan.startLsn &&
-      NeonError.from(error).sqlstate === "58P01"
-    );
+  /** Begins a stream, which moves the slot if the branch has got ahead of it. */
+  async #start(timelineId: number): Promise<WalStream> {
+    const { connection, growth, renewSlot } = this.#options;
+    const { lsn: head } = growth.branch.head;
+    const moves = this.#slot !== undefined && this.#pausing && this.#position.isBehind(head);
+    const heldUntil = moves ? this.#position.until(head) : undefined;
+    this.#pausing = false;
+    const start = () =>
+      WalStream.start(connection, { slot: this.#slot, lsn: this.#intake.receivedLsn, timelineId, heldUntil });
+    const stream = await start().catch(async (error) => {
+      const refused = NeonError.from(error).sqlstate === NOT_USABLE && this.#slot !== undefined;
+      if (refused && (await renewSlot())) return start();
+      throw error;
+    });
+    if (heldUntil !== undefined) this.#position.moved(heldUntil);
+    return stream;
   }
 
-  /** Reads the branch's own WAL instead: then the server's next record has to name the branch's last as the one before. */
-  async #beginAtHead(): Promise<number> {
-    const { plan, stored } = this.#options;
-    for await (const { lsn, data } of stored.pieces(plan.startLsn)) this.#recorder.skip(lsn, data);
-    const segmentEnd = plan.compareEnd + BigInt(stored.branch.start.walSegmentSize);
-    const last = this.#server.timelines.findLast(({ begin }) => begin < segmentEnd);
-    return last?.id ?? plan.timelineId;
+  /** Moves a slot that stays a last time. Its failure is none of the import: the server keeps more WAL than it need. */
+  async #leaveSlot(timelineId: number): Promise<void> {
+    const { stopLsn, growth } = this.#options;
+    const stays = this.#slot !== undefined && stopLsn === undefined && this.proved;
+    if (!stays || !this.#position.isBehind(growth.branch.head.lsn)) return;
+    this.#pausing = true;
+    await this.#start(timelineId)
+      .then((stream) => stream.finish())
+      .catch(() => undefined);
   }
 
   async #take(stream: WalStream): Promise<void> {
     this.#report();
     this.#endIfReached();
+    if (this.#ending) this.#end();
     for await (const message of stream.read()) {
       if (this.#ending) continue; // on its way when the end was asked for
       if (message.type === "keepalive") {
         if (message.replyRequested) this.#report();
         continue;
       }
-      await this.#inTurn(() => this.#takeWal(message.lsn, message.data));
+      await this.#inTurn(() => this.#intake.take(message.lsn, message.data));
       this.#endIfReached();
     }
   }
 
-  async #takeWal(lsn: Lsn, data: Buffer): Promise<void> {
-    const compared = await this.#compare(lsn, data);
-    const rest = data.subarray(compared);
-    for (const part of splitByTimeline(this.#server.timelines, lsn + BigInt(compared), rest)) {
-      await this.#record(part.timelineId, part.lsn, part.data);
-    }
-  }
-
-  async #record(timelineId: number, lsn: Lsn, data: Buffer): Promise<void> {
-    try {
-      await this.#recorder.take(timelineId, lsn, data);
-    } catch (error) {
-      const { head } = this.#options.stored.branch;
-      const first = this.#recorder.endLsn === head.lsn && NeonError.from(error).code === "data_corrupted";
-      throw first ? new WalDifference(head.lsn) : error;
-    }
-  }
-
-  /** Compares what the branch has as well. Returns the number of bytes that were. */
-  async #compare(lsn: Lsn, data: Buffer): Promise<number> {
-    const { plan, stored } = this.#options;
-    if (this.#recorder.receivedLsn >= plan.compareEnd) return 0;
-    this.#recorder.assertNext(lsn);
-    const missing = plan.compareEnd - lsn;
-    const part = missing < BigInt(data.length) ? data.subarray(0, Number(missing)) : data;
-    const difference = await this.#comparison.take(lsn, part);
-    if (difference !== undefined) throw new WalDifference(difference);
-    this.#recorder.skip(lsn, part);
-    if (BigInt(part.length) === missing && plan.compareEnd < stored.branch.head.lsn) {
-      throw notReached(stored.branch, plan.flushLsn);
-    }
-    return part.length;
-  }
-
-  /** Goes on with the timeline that the server has switched to. */
-  async #learn(next: NextTimeline): Promise<number> {
-    const { connection, stored } = this.#options;
-    if (!this.#server.timelines.some(({ id }) => id === next.timelineId)) {
-      const { postgresTimelineId } = stored.branch.start;
-      this.#server = await readTimelines(connection, next.timelineId, postgresTimelineId);
-      this.#announce();
-    }
-    return next.timelineId;
-  }
-
-  /** Has the history files of timelines that are new to the branch stored with their first WAL. */
-  #announce(): void {
-    for (const { id, begin } of this.#server.timelines) {
-      const file = this.#server.historyFiles.get(id);
-      if (
-        file !== undefined &&
-        begin >= this.#recorder.storedLsn &&
-        begin >= this.#options.growth.branch.head.lsn
-      ) {
-        this.#recorder.announce(id, file);
-      }
-    }
-  }
-
+  /** A move that takes longer than the interval is not queued twice: moves would take all turns. */
   #tick(): void {
     this.#report();
-    if (this.#options.stopLsn !== undefined) return;
-    this.#attempt(() => this.#move());
+    if (this.#options.stopLsn !== undefined || this.#moving) return;
+    this.#moving = true;
+    this.#attempt(() =>
+      this.#move().finally(() => {
+        this.#moving = false;
+        this.#pauseIfDue();
+      }),
+    );
   }
 
-  /** Moves the branch to the last complete record, unless a part of a later one is stored already. */
   async #move(): Promise<void> {
-    const { growth, onMove } = this.#options;
-    const { endLsn } = this.#recorder;
-    if (endLsn <= growth.branch.head.lsn || !this.#recorder.reaches(endLsn)) return;
-    await this.#recorder.flush();
-    await growth.move();
+    if (!(await this.#intake.move())) return;
     this.#report();
-    onMove();
+    this.#options.onMove();
   }
 
-  /**
-   * A failure to say something to the server shows when it is read from. A head at a segment's start is reported as one
-   * byte less: the segment before it is what the next comparison needs.
-   */
+  /** Ends the stream for a moment. What is on its way still counts. */
+  #pauseIfDue(): void {
+    if (this.#slot === undefined || this.#pausing || this.#ending || !this.proved) return;
+    const due = this.#position.isDue(this.#options.growth.branch.head.lsn);
+    if (!due && Date.now() - this.#pausedAt < ASK_INTERVAL_MS) return;
+    this.#pausing = true;
+    this.#stream?.end().catch(() => undefined);
+  }
+
+  /** A failure to say something to the server shows when it is read from. */
   #report(): void {
-    const { growth, stored } = this.#options;
-    const { lsn } = growth.branch.head;
-    const flushLsn = lsn % BigInt(stored.branch.start.walSegmentSize) === 0n ? lsn - 1n : lsn;
-    const { receivedLsn } = this.#recorder;
-    const writeLsn = receivedLsn > flushLsn ? receivedLsn : flushLsn;
-    this.#stream?.report(writeLsn).catch(() => undefined);
+    const { receivedLsn } = this.#intake;
+    const { lsn: head } = this.#options.growth.branch.head;
+    this.#stream?.report(receivedLsn > head ? receivedLsn : head).catch(() => undefined);
   }
 
   #endIfReached(): void {
     const { stopLsn } = this.#options;
-    if (stopLsn !== undefined && this.#recorder.receivedLsn >= stopLsn) this.#end();
+    if (stopLsn !== undefined && this.#intake.receivedLsn >= stopLsn) this.#end();
   }
 
   #end(): void {
@@ -291,6 +251,9 @@ export class AppendSession {
     return result;
   }
 }
+
+/** What a server says of a slot that it has invalidated, or a standby's of another kind. */
+const NOT_USABLE = "55000";
 
 function ended(lsn: Lsn): NeonError {
   return new NeonError("connection_failure", `the server ended the WAL stream at ${formatLsn(lsn)}`, {

@@ -3,11 +3,7 @@ import { NeonError } from "../../errors.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import type { Connection } from "../../pgwire/connection.js";
 import type { Branch } from "../../timeline/store.js";
-import {
-  createPermanentSlot,
-  createTemporarySlot,
-  dropSlot,
-} from "../replication/create-replication-slot.js";
+import { createTemporarySlot } from "../replication/create-replication-slot.js";
 import { UnrecoverableWalError } from "../wal/recoverability.js";
 import { type AppendPlan, planAppend } from "./append-plan.js";
 import {
@@ -22,9 +18,11 @@ import { AppendSession } from "./append-session.js";
 import { BranchGrowth } from "./branch-growth.js";
 import { explainError } from "./explain-error.js";
 import { findDifference } from "./find-difference.js";
+import { dropStatement, FollowSlot, type FollowSlotOptions } from "./follow-slot.js";
 import type { ImportOptions, ImportResult } from "./import-cluster.js";
 import { connectForReplication, describeServer } from "./import-source.js";
 import { findParting } from "./parting.js";
+import type { SourceNotices } from "./source-notices.js";
 import { StoredWal } from "./stored-wal.js";
 import { WalDifference } from "./wal-difference.js";
 
@@ -35,8 +33,16 @@ const RECONNECT_MS = 1000;
 export interface AppendOptions extends ImportOptions {
   /** Go on until the signal aborts, across promotions and lost connections. */
   readonly follow?: boolean | undefined;
-  /** With follow: a permanent physical slot of this name keeps WAL on the server, from the first time on. */
-  readonly slot?: string | undefined;
+  /** With follow: a permanent physical slot keeps WAL on the server, from the first time on. */
+  readonly slot?: FollowSlotOptions | undefined;
+}
+
+/** What following works with, also before the branch is there. */
+export interface Following {
+  readonly notices: SourceNotices;
+  /** The slot that was made for a branch that has just been imported: the server's history is the branch's. */
+  readonly slot?: FollowSlot | undefined;
+  readonly proved: boolean;
 }
 
 /** What appending has done. */
@@ -49,18 +55,25 @@ export interface AppendResult extends ImportResult {
  * Appends the WAL that a Postgres has written since the head of a branch, once it has proved to have the branch's
  * history: up to its flush position at the start, or, with `follow`, until the signal aborts, which then is no error.
  * What the branch has reached stays on it, whatever happens later. A connection that is lost is made anew only when the
- * server's history was the branch's once, or is `proved` to be; an abort before that is an error with `follow` too.
+ * server's history was the branch's once, or is proved to be; an abort before that is an error with `follow` too.
  *
  * Throws 55000 for another cluster, for WAL that differs, for a Postgres timeline that forked before the head and for a
  * server that has not reached the head, 58P01 for WAL that it has recycled, 57014 after an abort without `follow`, 40001
  * if somebody else moves the branch, and what the server refuses, with a hint.
  */
-export async function appendWal(options: AppendOptions, proved = false): Promise<AppendResult> {
+export async function appendWal(options: AppendOptions, following: Following): Promise<AppendResult> {
   const { store, signal, follow = false } = options;
   const growth = new BranchGrowth(store, store.requireBranch(options.branch));
-  // Who made the branch just now has made the slot too.
-  const slot = proved ? options.slot : undefined;
-  const state: State = { growth, startLsn: growth.branch.head.lsn, sourceBytes: 0, proved, slot };
+  const { notices, slot, proved } = following;
+  const state: State = {
+    growth,
+    startLsn: growth.branch.head.lsn,
+    sourceBytes: 0,
+    proved,
+    notices,
+    slot,
+    unusedSlot: undefined,
+  };
   let lostAt: Lsn | undefined;
   while (!signal?.aborted) {
     try {
@@ -69,7 +82,10 @@ export async function appendWal(options: AppendOptions, proved = false): Promise
     } catch (thrown) {
       if (signal?.aborted) break;
       const error = explain(thrown, growth.branch);
-      if (!follow || !state.proved || !canReconnect(error)) throw withSlot(error, state.slot);
+      if (!follow || !state.proved || !canReconnect(error)) {
+        await forgetUnusedSlot(options, state);
+        throw withSlot(error, state.slot?.name);
+      }
       const at = growth.branch.head.lsn;
       if (at !== lostAt) {
         const reason = error.message;
@@ -80,9 +96,12 @@ export async function appendWal(options: AppendOptions, proved = false): Promise
       await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
     }
   }
-  if (signal?.aborted && !(follow && state.proved)) throw cancelled(signal.reason, growth.branch);
+  if (signal?.aborted && !(follow && state.proved)) {
+    await forgetUnusedSlot(options, state);
+    throw withSlot(cancelled(signal.reason, growth.branch), state.slot?.name);
+  }
   const { branch, frames, bytes } = growth;
-  return { branch, frames, bytes, sourceBytes: state.sourceBytes, slot: state.slot };
+  return { branch, frames, bytes, sourceBytes: state.sourceBytes, slot: state.slot?.name };
 }
 
 interface State {
@@ -92,24 +111,22 @@ interface State {
   sourceBytes: number;
   /** Whether the server had the branch's history once. */
   proved: boolean;
+  readonly notices: SourceNotices;
   /** The permanent slot, once it is there. */
-  slot: string | undefined;
+  slot: FollowSlot | undefined;
+  /** That slot as long as it was made for a server that has not proved to go on from the branch. */
+  unusedSlot: FollowSlot | undefined;
 }
 
-/** One connection. */
+/** One connection. An abort cuts it off as long as nothing streams; a stream is ended. */
 async function appendOnce(options: AppendOptions, state: State): Promise<void> {
   const { signal, uri, store } = options;
-  const connection = await connectForReplication(uri, signal);
-  const cut = () => connection.destroy();
-  let madeSlot = false;
-  const holdWal = async () => {
-    if (!options.follow) return createTemporarySlot(connection, "neon_import");
-    if (options.slot === undefined) return undefined;
-    if (await createPermanentSlot(connection, options.slot)) madeSlot = true;
-    state.slot = options.slot;
-    return options.slot;
-  };
+  const cutting = new AbortController();
+  const cut = () => cutting.abort(signal?.reason);
+  signal?.addEventListener("abort", cut, { once: true });
+  let connection: Connection | undefined;
   try {
+    connection = await connectForReplication(uri, cutting.signal);
     for (let outcome = "again"; outcome === "again"; ) {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", cut, { once: true });
@@ -117,14 +134,13 @@ async function appendOnce(options: AppendOptions, state: State): Promise<void> {
       await assertSameCluster(connection, stored.branch);
       const plan = await planAppend(store, connection, stored);
       signal?.removeEventListener("abort", cut);
-      outcome = await stream(connection, plan, stored, holdWal, options, state);
+      outcome = await stream(connection, plan, stored, options, state);
     }
     // An end that was asked for tells nothing of two histories before they have been compared.
     if (!state.proved) signal?.throwIfAborted();
     await connection.close();
   } catch (error) {
-    connection.destroy();
-    if (madeSlot && !state.proved && (await forgetSlot(options))) state.slot = undefined;
+    connection?.destroy();
     throw error;
   } finally {
     signal?.removeEventListener("abort", cut);
@@ -135,7 +151,6 @@ async function stream(
   connection: Connection,
   plan: AppendPlan,
   stored: StoredWal,
-  holdWal: () => Promise<string | undefined>,
   options: AppendOptions,
   state: State,
 ): Promise<"done" | "again"> {
@@ -155,9 +170,18 @@ async function stream(
     plan,
     stored,
     growth,
-    holdWal,
+    holdWal: () => holdWal(connection, stored.branch, options, state),
+    async renewSlot() {
+      if (state.slot === undefined || state.slot.isNew) return false;
+      await state.slot.renew(connection);
+      state.unusedSlot = state.slot;
+      return true;
+    },
     stopLsn: follow ? undefined : plan.flushLsn,
     signal,
+    async onPause() {
+      if (follow) await state.notices.ask(connection, state.slot?.name);
+    },
     onMove() {
       state.proved = true;
       const { lsn } = growth.branch.head;
@@ -172,6 +196,7 @@ async function stream(
     throw error;
   } finally {
     state.proved ||= session.proved;
+    if (session.proved) state.unusedSlot = undefined;
     state.sourceBytes += session.bytes;
   }
 }
@@ -196,15 +221,32 @@ async function assertSameCluster(connection: Connection, branch: Branch): Promis
   if (walSegmentSize !== branch.start.walSegmentSize) throw anotherSegmentSize(branch, walSegmentSize);
 }
 
-/** Drops a slot that was made for nothing, and says whether that worked: the refusal that led here is what counts. */
-async function forgetSlot({ uri, slot }: AppendOptions): Promise<boolean> {
-  if (slot === undefined) return true;
+/** Has the server keep WAL for this connection: in a slot that stays, in a temporary one, or with `--no-slot` not at all. */
+async function holdWal(
+  connection: Connection,
+  { name: branch, start: { systemIdentifier } }: Branch,
+  { follow, slot, store, onNotice }: AppendOptions,
+  state: State,
+): Promise<string | undefined> {
+  if (!follow) return createTemporarySlot(connection, "neon_import");
+  if (slot === undefined) return undefined;
+  const slots = store.sourceSlots;
+  const notice = onNotice ?? (() => {});
+  state.slot = await FollowSlot.hold(connection, { ...slot, slots, branch, systemIdentifier, notice });
+  if (state.slot.isNew) state.unusedSlot = state.slot;
+  return state.slot.name;
+}
+
+/** Drops a slot that was made for nothing. Where that fails it stays on the list: the refusal that led here is what counts. */
+async function forgetUnusedSlot({ uri }: AppendOptions, state: State): Promise<void> {
+  const { unusedSlot } = state;
+  if (unusedSlot === undefined) return;
   try {
     const connection = await connectForReplication(uri, undefined);
-    await dropSlot(connection, slot).finally(() => connection.destroy());
-    return true;
+    await unusedSlot.drop(connection).finally(() => connection.destroy());
+    state.slot = undefined;
   } catch {
-    return false;
+    // said above
   }
 }
 
@@ -212,7 +254,7 @@ async function forgetSlot({ uri, slot }: AppendOptions): Promise<boolean> {
 function withSlot(error: NeonError, slot: string | undefined): NeonError {
   if (slot === undefined) return error;
   const { code, message, hint, detail, party, retryable, reported, sqlstate, cause } = error;
-  const stays = `The replication slot ${slot} stays there and keeps WAL; to drop it: SELECT pg_drop_replication_slot('${slot}').`;
+  const stays = `The replication slot ${slot} stays there and keeps WAL; to drop it: neon slot drop ${slot}, or there ${dropStatement(slot)}`;
   const hints = hint === undefined ? stays : `${hint} ${stays}`;
   return new NeonError(code, message, { hint: hints, detail, party, retryable, reported, sqlstate, cause });
 }

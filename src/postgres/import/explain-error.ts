@@ -74,6 +74,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     hint: "Set full_page_writes to on at the primary, run CHECKPOINT there, and import again.",
   },
   {
+    sqlstate: "55006",
+    text: /slot/,
+    code: "object_in_use",
+    hint: "Another import --follow uses that slot, or that server has not noticed yet that the last one is gone, which takes it up to its wal_sender_timeout: try again then.",
+  },
+  {
     sqlstate: "57P02",
     code: "admin_shutdown",
     hint: "One of that server's processes crashed: its log says more.",
@@ -153,7 +159,8 @@ export function namePostgres(thrown: unknown, uri: string): NeonError {
   return new NeonError(code, text, { hint, detail, party, retryable, sqlstate, cause });
 }
 
-function postgresAddress(uri: string): string {
+/** Host and port of a Postgres, or the directory of its socket and the port, of its connection URI. */
+export function postgresAddress(uri: string): string {
   const { url } = parseUri(uri);
   const host = url.searchParams.get("host") || decodeURIComponent(url.hostname) || "localhost";
   return `${host}:${url.searchParams.get("port") || url.port || "5432"}`;

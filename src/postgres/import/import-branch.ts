@@ -1,8 +1,9 @@
 import type { Lsn } from "../../lsn.js";
 import { type AppendOptions, appendWal } from "./append-wal.js";
 import { namePostgres } from "./explain-error.js";
-import { withFollowSlot } from "./follow-slot.js";
 import { type ImportResult, importCluster } from "./import-cluster.js";
+import { prepareFollowing } from "./prepare-following.js";
+import { SourceNotices } from "./source-notices.js";
 
 /** What an import has made or appended. */
 export interface ImportBranchResult extends ImportResult {
@@ -26,10 +27,17 @@ export async function importBranch(options: AppendOptions): Promise<ImportBranch
 
 async function importOrAppend(options: AppendOptions): Promise<ImportBranchResult> {
   const existing = options.store.getBranch(options.branch);
-  if (existing !== undefined) return { ...(await appendWal(options)), startLsn: existing.head.lsn };
+  const notices = new SourceNotices((text) => options.onNotice?.(text));
+  if (existing !== undefined) {
+    return { ...(await appendWal(options, { notices, proved: false })), startLsn: existing.head.lsn };
+  }
   if (!options.follow) return { ...(await importCluster(options)), startLsn: undefined };
-  const created = await withFollowSlot(options, () => importCluster(options));
-  const appended = await appendWal(options, true);
+  const slot = await prepareFollowing(options, notices);
+  const created = await importCluster(options).catch(async (error) => {
+    await slot?.forget();
+    throw error;
+  });
+  const appended = await appendWal(options, { notices, slot: slot?.slot, proved: true });
   return {
     branch: appended.branch,
     frames: created.frames + appended.frames,

@@ -38,6 +38,8 @@ export interface ImportOptions {
   /** Aborting ends the import with 57014; nothing is kept. */
   readonly signal?: AbortSignal | undefined;
   onProgress?(progress: ImportProgress): void;
+  /** Told what is no error and yet for the user to know. */
+  onNotice?(text: string): void;
   readonly log?: { info(details: object, text: string): void } | undefined;
 }
 

@@ -5,33 +5,43 @@ import type {
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { toHeadMessage } from "../../sync/head-message.js";
 import { assertBranchName } from "../../timeline/branch-name.js";
-import { assertConnectionUri } from "../connection-uri.js";
+import { assertConnectionUri, withoutPassword } from "../connection-uri.js";
 import type { Context } from "../context.js";
-import { followSlotName } from "../follow-slot-name.js";
+import { followSlotName, repositoryPlace } from "../follow-slot-name.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
 
 /** perform_import: makes a branch of a running Postgres, or appends what that has written since to one that exists. */
 export async function performImport(
   { branch: name, uri, follow = false, noSlot = false }: PerformImportRequest,
-  { directory, store, claims, signal, closing, progress, log }: Context,
+  { directory, store, claims, signal, closing, progress, notice, log }: Context,
 ): Promise<MessageInitShape<typeof PerformImportResponseSchema>> {
   const begin = performance.now();
   assertConnectionUri(uri);
   assertBranchName(name);
+  const slot = {
+    name: followSlotName(directory, name),
+    place: repositoryPlace(directory),
+    uri: withoutPassword(uri),
+  };
   const { importBranch } = await import("../../postgres/import/import-branch.js");
-  const { branch, frames, bytes, sourceBytes, startLsn, slot } = await claims.hold(name, () =>
+  const imported = await claims.hold(name, () =>
     importBranch({
       store,
       branch: name,
       uri,
       follow,
-      slot: noSlot ? undefined : followSlotName(directory, name),
+      slot: noSlot ? undefined : slot,
       signal: follow ? AbortSignal.any([signal, closing]) : signal,
       log,
+      onNotice(text) {
+        log.info({ branch: name }, `import: ${text}`);
+        notice(text);
+      },
       onProgress: (step) => progress(progressMessage(step)),
     }),
   );
+  const { branch, frames, bytes, sourceBytes, startLsn } = imported;
   return {
     branch: name,
     head: toHeadMessage(branch.head),
@@ -40,6 +50,6 @@ export async function performImport(
     sourceBytes: BigInt(sourceBytes),
     seconds: secondsSince(begin),
     ...(startLsn !== undefined && { startLsn }),
-    slot,
+    slot: imported.slot,
   };
 }

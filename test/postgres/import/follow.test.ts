@@ -38,6 +38,11 @@ function follow(
   };
 }
 
+/** A slot that following may make. */
+function slotAt({ uri }: TestPostgres) {
+  return { name: "neon_main_x", place: "here:/repository", uri };
+}
+
 /** Waits until `main` holds all that a server has flushed now. */
 async function caughtUp(store: Store, server: TestPostgres): Promise<void> {
   const begin = Date.now();
@@ -55,7 +60,7 @@ for (const major of [15, 18] as const) {
     const { create, boot, store } = await appendFixture(t);
     const server = await create({ major });
     await server.query("create table t as select generate_series(1, 10) as a");
-    const following = follow(t, store, server, { slot: "neon_main_x" });
+    const following = follow(t, store, server, { slot: slotAt(server) });
     await caughtUp(store, server);
     for (let i = 0; i < 3; i++) {
       await server.query(`insert into t select generate_series(${i} * 1000 + 100, ${i} * 1000 + 1000)`);
@@ -79,11 +84,11 @@ test("the slot keeps all that is not on the branch, and a later import goes on f
   const server = await create({ major: 15, settings });
   await server.query("create table t as select generate_series(1, 10) as a");
   await append("main", server);
-  const following = follow(t, store, server, { slot: "neon_main_x" });
+  const following = follow(t, store, server, { slot: slotAt(server) });
   await server.query("insert into t values (11)");
   await caughtUp(store, server);
   await server.query("select pg_switch_wal()");
-  await until(server, "(select flush_lsn >= pg_current_wal_flush_lsn() - 1 from pg_stat_replication)");
+  await until(server, "(select write_lsn >= pg_current_wal_flush_lsn() - 1 from pg_stat_replication)");
   const { branch } = await following.stop();
   const [[restart]] = await server.query("select restart_lsn from pg_replication_slots");
   t.true(parseLsn(restart as string) <= branch.head.lsn);
@@ -121,7 +126,7 @@ test("following goes on when the server was restarted, or its WAL sender termina
   const { create, boot, store } = await appendFixture(t);
   const server = await create({ major: 15 });
   await server.query("create table t as select generate_series(1, 10) as a");
-  const following = follow(t, store, server, { slot: "neon_main_x" });
+  const following = follow(t, store, server, { slot: slotAt(server) });
   await caughtUp(store, server);
   await until(server, "exists (select from pg_replication_slots where active and not temporary)");
   await server.query("select pg_terminate_backend(pid) from pg_stat_replication");
@@ -182,7 +187,7 @@ test("an end that is asked for before the histories were compared is no success"
   const { branch } = await append("main", one);
   const controller = new AbortController();
   const comparing = follow(t, store, other, {
-    slot: "neon_main_x",
+    slot: slotAt(other),
     signal: controller.signal,
     log: { info: (_, text) => text === "import: appending WAL" && controller.abort() },
   });
@@ -199,7 +204,7 @@ test("a following that fails says which slot it leaves, and how to drop it", asy
   const server = await create({ major: 15 });
   await server.query("create table t as select generate_series(1, 10) as a");
   await append("main", server);
-  const following = follow(t, store, server, { slot: "neon_main_x" });
+  const following = follow(t, store, server, { slot: slotAt(server) });
   await server.query("insert into t values (11)");
   await caughtUp(store, server);
   await store.deleteBranch("main");
@@ -215,7 +220,7 @@ test("a server that cannot be followed from the start is refused at once, and ke
   const { create, append, store } = await appendFixture(t);
   const [one, other] = [await create({ major: 15 }), await create({ major: 15 })];
   await append("main", one);
-  await t.throwsAsync(follow(t, store, other, { slot: "neon_main_x" }).result, {
+  await t.throwsAsync(follow(t, store, other, { slot: slotAt(other) }).result, {
     code: "object_not_in_prerequisite_state",
   });
   t.deepEqual(await other.query("select * from pg_replication_slots"), []);
