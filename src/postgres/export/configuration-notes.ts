@@ -53,8 +53,10 @@ export function configurationNotes(changes: ConfigurationChanges): string[] {
         "max_logical_replication_workers = 4 starts them",
     );
   }
+  // What is set instead for the sake of recovery was named already.
+  const set = new Set(changes.set.get("postgresql.auto.conf")?.map(({ name }) => name));
   for (const group of Object.keys(REASONS) as SettingGroup[]) {
-    const names = changes.takenOut.filter((line) => line.group === group).map(placed);
+    const names = changes.takenOut.filter((line) => line.group === group && !set.has(line.name)).map(placed);
     if (names.length > 0) notes.push(`taken out, ${REASONS[group]}: ${unique(names).join(", ")}`);
   }
   if (changes.refused.length > 0) {

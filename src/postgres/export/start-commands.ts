@@ -28,13 +28,14 @@ export function startCommands(options: StartCommandsOptions): string[] {
   const program = (name: string) =>
     options.binaries === undefined ? name : quote(join(options.binaries, name));
   const socket = join(directory, SOCKET_DIRECTORY);
-  const data = `-D ${quote(directory)}`;
-  const commands: string[] = [];
-  if (options.ownedByRoot) commands.push(`chown -R postgres ${quote(directory)}`, "su -s /bin/sh postgres");
   const overrides = options.keepConfig
     ? ` -o ${quote(`-p ${port} -c unix_socket_directories=${SOCKET_DIRECTORY}`)}`
     : "";
-  commands.push(`${program("pg_ctl")} ${data} -l ${quote(join(directory, "startup.log"))}${overrides} start`);
+  const log = quote(join(directory, "startup.log"));
+  const start = `${program("pg_ctl")} -D ${quote(directory)} -l ${log}${overrides} start`;
+  const commands = options.ownedByRoot
+    ? [`chown -R postgres ${quote(directory)}`, `su -s /bin/sh postgres -c ${quote(start)}`]
+    : [start];
   let host = quote(socket);
   if (Buffer.byteLength(join(socket, `.s.PGSQL.${port}`)) > MAX_SOCKET_PATH_BYTES) {
     // A shorter name of the same directory.
@@ -42,9 +43,10 @@ export function startCommands(options: StartCommandsOptions): string[] {
     host = "/proc/self/cwd";
   }
   const where = `-h ${host} -p ${port}`;
-  // The second half ends the waiting where the server has ended.
+  // Where the server has ended, so does the waiting.
+  const ended = `[ ! -e ${quote(join(directory, "postmaster.pid"))} ]`;
   commands.push(
-    `until ${program("pg_isready")} -q ${where} || ! ${program("pg_ctl")} ${data} status >/dev/null; do sleep 0.2; done`,
+    `until ${program("pg_isready")} -q ${where} || ${ended}; do sleep 0.2; done`,
     `${program("psql")} ${where} -U ${quote(role)} -d postgres`,
   );
   return commands;
