@@ -1,5 +1,6 @@
 import { BLOCK_SIZE, FRAME_CONTENT_BYTES } from "../../limits.js";
 import type { RecordInit } from "../../timeline/frame/record-batch.js";
+import type { TakenPages } from "../pages/page-verifier.js";
 import { type BackupFile, classifyBackupFile, keepsBackupDirectory } from "./backup-file.js";
 import type { ImportChain } from "./import-chain.js";
 
@@ -28,11 +29,16 @@ export class BaseRecorder {
   #recordStart = 0;
   #recordLimit = 0;
   #controlFile: Buffer[] = [];
+  readonly #onPages: (pages: TakenPages) => void;
 
-  /** `segmentBlocks` is the number of pages in each file of a relation fork but the last. */
-  constructor(chain: ImportChain, segmentBlocks: number) {
+  /**
+   * `segmentBlocks` is the number of pages in each file of a relation fork but the last. `onPages` sees the pages of
+   * relations; it keeps none of their bytes.
+   */
+  constructor(chain: ImportChain, segmentBlocks: number, onPages: (pages: TakenPages) => void) {
     this.#chain = chain;
     this.#segmentBlocks = segmentBlocks;
+    this.#onPages = onPages;
   }
 
   /** The backup's pg_control, as far as it came. */
@@ -112,6 +118,7 @@ export class BaseRecorder {
       const { relation, firstBlock } = this.#file;
       const first = firstBlock + offset / BLOCK_SIZE;
       const blocks = Array.from({ length: data.length / BLOCK_SIZE }, (_, index) => first + index);
+      this.#onPages({ relation, blocks, pages: data });
       await this.#add({ record: { case: "pageImages", value: { relation, blocks, pages: data } } });
     } else if (this.#file.kind === "verbatim") {
       const { path } = this.#file;

@@ -4,8 +4,11 @@ import { NeonError } from "../../errors.js";
 import { BLOCK_SIZE } from "../../limits.js";
 import { formatLsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
+import type { Head } from "../../timeline/head.js";
 import type { Branch, Store } from "../../timeline/store.js";
-import { parsePgControl } from "../control-file.js";
+import { type ControlFile, parsePgControl } from "../control-file.js";
+import { type BadPage, PageVerifier } from "../pages/page-verifier.js";
+import { findRestoredPages } from "../pages/restored-pages.js";
 import { type BackupPosition, type BaseBackupEvent, baseBackup } from "../replication/base-backup.js";
 import { timelineHistory } from "../replication/timeline-history.js";
 import { Recoverability } from "../wal/recoverability.js";
@@ -128,7 +131,11 @@ async function recordCluster(
   }
 
   const receiver = new WalReceiver({ connection, slot, recorder: wal });
-  const base = new BaseRecorder(chain, facts.relationSegmentBlocks);
+  // The server itself has checked the checksums of pages that are older than the backup.
+  const pages = new PageVerifier(start.position.lsn);
+  const base = new BaseRecorder(chain, facts.relationSegmentBlocks, (images) =>
+    pages.takePages(0, images, wal.receivedLsn),
+  );
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });
   const takeBase = async () => {
@@ -137,13 +144,21 @@ async function recordCluster(
     return taken;
   };
   const [{ stop, bytes }] = await allOrNone([takeBase(), receiver.run(timelineId)], () => source.destroy());
-  assertControlFile(base.controlFile, facts);
+  const { dataChecksumVersion } = assertControlFile(base.controlFile, facts);
   await wal.mark({
     record: {
       case: "consistentPoint",
       value: { backupStopLsn: stop.lsn, postgresTimelineId: stop.timelineId },
     },
   });
+  const { bad } = await pages.result(dataChecksumVersion !== 0, stop.lsn, async (keys) => {
+    await writer.flush();
+    const { seq, lsn } = writer.head as Head;
+    const reader = options.store.readerAt({ timelineId: writer.appender.timelineId, seq, lsn });
+    const backup = { backupStartLsn: start.position.lsn, backupStopLsn: stop.lsn };
+    return findRestoredPages({ reader, walStartLsn, walSegmentSize, ...backup }, keys);
+  });
+  if (bad !== undefined) throw damagedPage(bad);
   const walBytes = Number(wal.storedLsn - walStartLsn);
   options.log?.info(
     { branch: options.branch, stop: formatLsn(stop.lsn), walEnd: formatLsn(wal.storedLsn) },
@@ -206,7 +221,7 @@ async function allOrNone<A, B>(jobs: [Promise<A>, Promise<B>], stop: () => void)
 }
 
 /** pg_control comes last and must fit what the server said before. */
-function assertControlFile(file: Buffer, facts: ServerFacts): void {
+function assertControlFile(file: Buffer, facts: ServerFacts): ControlFile {
   const control = parsePgControl(file);
   const fits =
     control.systemIdentifier === facts.systemIdentifier &&
@@ -223,6 +238,15 @@ function assertControlFile(file: Buffer, facts: ServerFacts): void {
       },
     );
   }
+  return control;
+}
+
+function damagedPage({ text, name }: BadPage): NeonError {
+  const { tablespaceOid, databaseOid, relationNumber } = name;
+  return new NeonError("data_corrupted", `the data of the server are damaged: ${text}`, {
+    party: "source",
+    hint: `Which relation it is, pg_filenode_relation(${tablespaceOid}, ${relationNumber}) says in the database with OID ${databaseOid} there; pg_checksums --check and pg_amcheck find more. Restore it from a good backup, and import again. Nothing was kept.`,
+  });
 }
 
 function incomplete(what: string): NeonError {

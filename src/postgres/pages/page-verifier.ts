@@ -16,9 +16,23 @@ export type FindRestored = (keys: ReadonlySet<string>) => Promise<ReadonlySet<st
 export interface VerifiedPages {
   /** Pages whose checksum was checked; 0 without data checksums. */
   readonly pages: number;
-  /** The first bad page, and the number of the frame that holds it. */
-  readonly bad: { readonly seq: number; readonly text: string } | undefined;
+  /** The first one. */
+  readonly bad: BadPage | undefined;
 }
+
+/** A bad page. */
+export interface BadPage {
+  /** Number of the frame that holds it. */
+  readonly seq: number;
+  readonly name: PageName;
+  /** Which page it is, and what is wrong with it. */
+  readonly text: string;
+}
+
+/** What is taken of page images. */
+export type TakenPages = Pick<PageImages, "blocks" | "pages"> & {
+  readonly relation?: Partial<Omit<PageName, "block">> | undefined;
+};
 
 interface Suspect {
   readonly seq: number;
@@ -54,7 +68,7 @@ export class PageVerifier {
   }
 
   /** Takes page images of frame `seq`, which came when the WAL up to `walLsn` was there. */
-  takePages(seq: number, { relation, blocks, pages }: PageImages, walLsn: Lsn): void {
+  takePages(seq: number, { relation, blocks, pages }: TakenPages, walLsn: Lsn): void {
     // Numbers, since this runs for every page: exact wherever an LSN is not nonsense.
     const [from, to] = [Number(this.#checkedBefore), Number(walLsn)];
     const bytes = Buffer.from(pages.buffer, pages.byteOffset, pages.length);
@@ -86,7 +100,7 @@ export class PageVerifier {
     if (first === undefined) return { pages, bad: undefined };
     const text = describeSuspect(first, stopLsn, hasChecksums);
     const others = suspects.size === 1 ? "" : `; so are ${suspects.size - 1} other pages`;
-    return { pages, bad: { seq: first.seq, text: `${text}${others}` } };
+    return { pages, bad: { seq: first.seq, name: first.name, text: `${text}${others}` } };
   }
 
   #suspect(suspect: Suspect, walLsn: Lsn): void {
