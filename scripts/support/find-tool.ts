@@ -11,7 +11,10 @@ export type Tool =
   | "pgbench"
   | "psql"
   | "rsync"
-  | "strace";
+  | "strace"
+  | "bindfs"
+  | "unshare"
+  | "mount";
 
 const DEBIAN = "/usr/lib/postgresql";
 

@@ -21,7 +21,8 @@ export async function serve(neonDirectory: string, onReady: () => Promise<void>)
   try {
     const server = await withPatience(signal, () => PageServer.start({ directory: neonDirectory, log }));
     await onReady();
-    if (!signal.aborted) await once(signal, "abort");
+    const failure = signal.aborted ? undefined : await Promise.race([once(signal, "abort"), server.failed]);
+    if (failure instanceof NeonError) throw failure;
     await (interruptedBy() === "SIGINT" ? server.abort() : server.close());
   } catch (error) {
     log.error({ message: NeonError.from(error).message }, "the page server ends with an error");

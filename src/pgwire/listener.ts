@@ -1,5 +1,7 @@
-import { rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { rename, rm, stat } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { basename, dirname, join } from "node:path";
 import { NeonError } from "../errors.js";
 import { CancelKeys } from "./cancel-keys.js";
 import type { PasswordUsers } from "./scram/authenticate.js";
@@ -13,7 +15,7 @@ export type { ListenerLog, Reply, ServerConnection, ServerHandler } from "./serv
 
 /** What `listen` takes. At least one of `path` and `port`. */
 export interface ListenOptions {
-  /** Unix socket, made with mode 0600. A stale one that nobody listens on is replaced. */
+  /** Unix socket, made with mode 0600. A stale one, which refuses connections, is replaced. */
   readonly path?: string | undefined;
   /** TCP address; `127.0.0.1` unless given. */
   readonly host?: string | undefined;
@@ -49,9 +51,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const sessions = new SessionSet(options);
   const servers: Server[] = [];
   const addresses: string[] = [];
+  let removePath = async () => {};
+  // The callback of close() would wait for every session; no more are accepted from here on.
+  const stop = async () => {
+    for (const server of servers) server.close();
+    await removePath();
+  };
   try {
     if (options.path !== undefined) {
-      servers.push(await listenOnPath(options.path, (socket) => sessions.accept(socket, true)));
+      const onPath = await listenOnPath(options.path, (socket) => sessions.accept(socket, true));
+      ({ removePath } = onPath);
+      servers.push(onPath.server);
       addresses.push(options.path);
     }
     if (options.port !== undefined) {
@@ -63,12 +73,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       addresses.push(family === "IPv6" ? `[${host}]:${port}` : `${host}:${port}`);
     }
   } catch (error) {
-    for (const server of servers) server.close();
+    await stop();
     throw error;
   }
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= stopListening(servers, options.path);
+    closing ??= stop();
     return closing;
   };
   return {
@@ -110,16 +120,37 @@ class SessionSet {
   }
 }
 
-async function listenOnPath(path: string, accept: (socket: Socket) => void): Promise<Server> {
-  return withShortPath(path, async (short) => {
+/** A unix socket's server, and what takes away its path. */
+interface PathServer {
+  readonly server: Server;
+  /** Removes the path, unless it is another server's by now. */
+  removePath(): Promise<void>;
+}
+
+/**
+ * Listens under a name of its own, which then becomes `path`: at no time is the path without a socket, and a stale one is
+ * replaced, never deleted first. Of two that do this at once the second can put its socket in the place of the first one's,
+ * so that callers hold a lock.
+ */
+async function listenOnPath(path: string, accept: (socket: Socket) => void): Promise<PathServer> {
+  const own = `${path}.${randomBytes(3).toString("hex")}`;
+  return withShortPath(own, async (short) => {
+    const shortPath = join(dirname(short), basename(path));
+    const server = await bindPath(short, path, accept);
     try {
-      return await bindPath(short, path, accept);
+      if (await isInUse(shortPath)) throw inUse(path);
+      await rename(short, shortPath);
     } catch (error) {
-      if (!(error instanceof NeonError) || error.code !== "object_in_use" || (await isAlive(short)))
-        throw error;
-      await rm(short, { force: true });
-      return bindPath(short, path, accept);
+      server.close();
+      await rm(own, { force: true });
+      throw NeonError.from(error);
     }
+    const { ino } = await stat(path);
+    const removePath = async () => {
+      const there = await stat(path).catch(() => undefined);
+      if (there?.ino === ino) await rm(path, { force: true });
+    };
+    return { server, removePath };
   });
 }
 
@@ -144,9 +175,7 @@ function startListening(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EADDRINUSE") return reject(NeonError.from(error));
-      const hint = "Another process listens there.";
-      reject(new NeonError("object_in_use", `the address ${name} is in use`, { hint, cause: error }));
+      reject(error.code === "EADDRINUSE" ? inUse(name, error) : NeonError.from(error));
     });
     server.listen({ ...where, exclusive: true }, () => {
       server.removeAllListeners("error");
@@ -157,16 +186,21 @@ function startListening(
   });
 }
 
-function isAlive(path: string): Promise<boolean> {
+function inUse(name: string, cause?: unknown): NeonError {
+  const hint = "Another process listens there.";
+  return new NeonError("object_in_use", `the address ${name} is in use`, { hint, cause });
+}
+
+/** Whether somebody may listen at a path: only a refusal, or nothing there, says that nobody does. */
+function isInUse(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(!NOBODY.includes(code)));
   });
 }
 
-async function stopListening(servers: Server[], path: string | undefined): Promise<void> {
-  // The callback of close() would wait for every session; no more are accepted from here on.
-  for (const server of servers) server.close();
-  if (path !== undefined) await rm(path, { force: true });
-}
+const NOBODY = ["ECONNREFUSED", "ENOENT"];

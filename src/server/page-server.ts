@@ -27,9 +27,12 @@ const SERVER_VERSION = `14.0 (neon ${VERSION})`;
 
 /** A running page server: the one process that holds a repository, serving it to clients. */
 export class PageServer {
+  /** Resolves with the reason if the page server cannot go on; it closes by itself then. */
+  readonly failed: Promise<NeonError>;
   readonly #directory: string;
   readonly #log: Logger;
-  readonly #lock: RepositoryLock;
+  #fail: (error: NeonError) => void = () => {};
+  #lock: RepositoryLock | undefined;
   /** What commands share once the store is open; they wait for it. */
   readonly #shared: Promise<Omit<ServerContext, "listenAddress">>;
   readonly #running = new Set<Promise<void>>();
@@ -39,10 +42,16 @@ export class PageServer {
   #listener: Listener | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(directory: string, log: Logger, lock: RepositoryLock) {
+  private constructor(directory: string, log: Logger) {
     this.#directory = directory;
     this.#log = log;
-    this.#lock = lock;
+    this.failed = new Promise((resolve) => {
+      this.#fail = (error) => {
+        log.error({ directory, message: error.message }, "page server cannot go on");
+        resolve(error);
+        void this.abort();
+      };
+    });
     const opened = new Promise<Store>((resolve) => {
       this.#provide = resolve;
     });
@@ -68,13 +77,14 @@ export class PageServer {
   static async start(options: PageServerOptions): Promise<PageServer> {
     const { directory, log = noLog } = options;
     const address = await chooseAddress(options);
-    const server = new PageServer(directory, log, await acquireLock(directory));
+    const server = new PageServer(directory, log);
+    const lock = await acquireLock(directory, (error) => server.#fail(error));
+    server.#lock = lock;
     try {
-      // The socket first: a holder that the lock cannot see, such as one in another container, answers there, and opening
-      // the store deletes what belongs to no running session.
+      // The socket first, which answers those who come while the store is opened.
       server.#listener = await server.#listen(address);
       assertStoreExists(directory);
-      server.#store = await Store.open(storePath(directory));
+      server.#store = await Store.open(storePath(directory), lock.assertHeld);
       server.#provide(server.#store);
     } catch (thrown) {
       const error = NeonError.from(thrown);
@@ -133,7 +143,7 @@ export class PageServer {
     // A command whose client is gone can still be tidying up, and needs the store for it.
     await Promise.all(this.#running);
     await this.#store?.close();
-    await this.#lock.release();
+    await this.#lock?.release();
     this.#log.info({ directory: this.#directory }, "page server stopped");
   }
 }

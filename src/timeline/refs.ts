@@ -6,6 +6,7 @@ import { LmdbIndex } from "./index/lmdb-index.js";
  */
 export class Refs {
   readonly #index: LmdbIndex;
+  readonly #assertHeld: () => void;
   readonly branch;
   readonly timeline;
   readonly extent;
@@ -14,8 +15,9 @@ export class Refs {
   readonly lease;
   readonly slot;
 
-  private constructor(index: LmdbIndex) {
+  private constructor(index: LmdbIndex, assertHeld: () => void) {
     this.#index = index;
+    this.#assertHeld = assertHeld;
     this.branch = index.table("branch");
     this.timeline = index.table("timeline");
     this.extent = index.table("extent");
@@ -32,10 +34,11 @@ export class Refs {
 
   /**
    * Opens the index in `directory`; the caller must be the only process. Makes nothing: throws XX001 if anything is missing
-   * or not as it was written, 53100 if the disk is full.
+   * or not as it was written, 53100 if the disk is full. `assertHeld` throws once that is no longer so; every transaction
+   * asks it.
    */
-  static async open(directory: string): Promise<Refs> {
-    return new Refs(await LmdbIndex.open(directory));
+  static async open(directory: string, assertHeld = () => {}): Promise<Refs> {
+    return new Refs(await LmdbIndex.open(directory), assertHeld);
   }
 
   /** Is called once, with 58030, when the disk has failed so that nothing can be written any more. */
@@ -44,8 +47,9 @@ export class Refs {
   }
 
   /** Runs `change` in one write transaction and resolves when it is durable. If it throws, nothing has changed. */
-  transaction(change: () => void): Promise<void> {
-    return this.#index.transaction(change);
+  async transaction(change: () => void): Promise<void> {
+    this.#assertHeld();
+    await this.#index.transaction(change);
   }
 
   /** Throws XX001 unless everything is as it was written. */

@@ -93,11 +93,12 @@ export class Store {
 
   /**
    * Opens the store in `directory` and puts in order what a dead process left behind. Makes nothing: throws XX001 if
-   * its segments are missing, or anything of its index is missing or damaged.
+   * its segments are missing, or anything of its index is missing or damaged. `assertHeld` throws once another process has
+   * the store; it is asked before every change of the index.
    */
-  static async open(directory: string): Promise<Store> {
+  static async open(directory: string, assertHeld = () => {}): Promise<Store> {
     const segments = await FileSegmentStore.open(join(directory, "segments"));
-    const refs = await Refs.open(join(directory, "refs"));
+    const refs = await Refs.open(join(directory, "refs"), assertHeld);
     const shelf = { refs, segments, indexes: new SegmentIndexes(segments, refs) };
     await recover(shelf);
     return new Store(shelf);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, rename, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -90,6 +90,15 @@ test("drain lets a command end, and sends idle sessions away with 57P01", async 
   t.like(fields(idleEnd[0]), { S: "FATAL", C: "57P01" });
   t.is(types(busyEnd), "CZE");
   t.is(busyEnd[0]?.body, "slow\0");
+});
+
+test("a server that closes leaves the socket that another one has put in its place", async (t) => {
+  const server = await toyServer(t, () => Promise.resolve());
+  const other = await toyServer(t, () => Promise.resolve());
+  await rename(other.path, server.path);
+  await server.close();
+  await (await connectSocket(server.path)).close();
+  await t.throwsAsync(stat(other.path), { code: "ENOENT" });
 });
 
 test("destroy aborts what runs", async (t) => {

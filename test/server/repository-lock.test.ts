@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
-import { acquirePidFile } from "../../src/server/pid-file.js";
 import { acquireLock } from "../../src/server/repository-lock.js";
+import { startHolder } from "./support/holder.js";
 
-const LOCK = new URL("../../src/server/repository-lock.js", import.meta.url).href;
-
-async function scratch(t: { teardown(work: () => Promise<void>): void }): Promise<string> {
+async function scratch(t: ExecutionContext): Promise<string> {
   const directory = await createTemporaryDirectory("neon-lock-");
   t.teardown(() => directory.remove());
   return directory.path;
@@ -22,6 +19,7 @@ test("a repository has one holder, until it is released", async (t) => {
   await t.throwsAsync(acquireLock(`${directory}/../${directory.split("/").pop()}`), {
     code: "object_in_use",
   });
+  lock.assertHeld();
   await lock.release();
   await (await acquireLock(directory)).release();
 });
@@ -35,44 +33,110 @@ test("a missing directory cannot be held", async (t) => {
   await t.throwsAsync(acquireLock(join(await scratch(t), "none")), { code: "undefined_file" });
 });
 
+test("however often a repository is taken and given back, it keeps two files for that", async (t) => {
+  const directory = await scratch(t);
+  for (let i = 0; i < 5; i++) await (await acquireLock(directory)).release();
+  t.deepEqual(await readdir(directory), ["lock", "owner"]);
+  t.deepEqual(await readdir(join(directory, "owner")), ["5.free"]);
+});
+
 test("the lock of a process that is killed goes with it", async (t) => {
   const directory = await scratch(t);
-  const program = `
-    const { acquireLock } = await import(process.argv[1]);
-    await acquireLock(process.argv[2]);
-    console.log("held");
-    setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program, LOCK, directory]);
-  t.teardown(() => child.kill("SIGKILL"));
-  await once(child.stdout, "data");
+  const { child, said } = await startHolder(t, directory);
+  t.is(said, "held");
   await t.throwsAsync(acquireLock(directory), { code: "object_in_use" });
   child.kill("SIGKILL");
   await once(child, "exit");
   await (await acquireLock(directory)).release();
-  t.pass();
 });
 
-test("a pid file has one holder, until it is given back", async (t) => {
-  const path = join(await scratch(t), "pid");
-  const release = await acquirePidFile(path);
-  t.is(await acquirePidFile(path), undefined);
-  await release?.();
-  const again = await acquirePidFile(path);
-  t.not(again, undefined);
-  await again?.();
-  t.deepEqual(await readdir(join(path, "..")), []);
+test("a process that is stopped keeps its lock", async (t) => {
+  const directory = await scratch(t);
+  const { child } = await startHolder(t, directory);
+  child.kill("SIGSTOP");
+  await t.throwsAsync(acquireLock(directory), { code: "object_in_use" });
 });
 
-test("of many takers of a pid file one gets it", async (t) => {
-  const path = join(await scratch(t), "pid");
-  const takers = await Promise.all(Array.from({ length: 10 }, () => acquirePidFile(path)));
-  t.is(takers.filter((release) => release !== undefined).length, 1);
+test("of twenty processes that start at once one gets the repository, and each other one 55006", async (t) => {
+  const directory = await scratch(t);
+  const holders = await Promise.all(Array.from({ length: 20 }, () => startHolder(t, directory)));
+  const said = holders.map((holder) => holder.said).sort();
+  t.deepEqual(said, [...Array(1).fill("held"), ...said.filter((text) => text !== "held")]);
+  for (const text of said.filter((other) => other !== "held")) t.regex(text, /^object_in_use: /);
+  t.is(said.filter((text) => text === "held").length, 1);
+  for (const holder of holders) await holder.end();
 });
 
-for (const left of ["", "no number\n", "999999999\n"]) {
-  test(`a pid file left with ${JSON.stringify(left)} is taken over`, async (t) => {
-    const path = join(await scratch(t), "pid");
-    await writeFile(path, left);
-    t.not(await acquirePidFile(path), undefined);
+test("a copy of a repository that is held can be held beside it", async (t) => {
+  const directory = await scratch(t);
+  const lock = await acquireLock(directory);
+  const copy = join(await scratch(t), "copy");
+  await cp(directory, copy, { recursive: true, preserveTimestamps: true });
+  const other = await acquireLock(copy);
+  await t.throwsAsync(acquireLock(directory), { code: "object_in_use" });
+  await t.throwsAsync(acquireLock(copy), { code: "object_in_use" });
+  lock.assertHeld();
+  other.assertHeld();
+  await lock.release();
+  await other.release();
+});
+
+/** What a process on another host writes down. */
+const ELSEWHERE = {
+  pid: process.pid,
+  started: "1",
+  pidNamespace: "pid:[4026531836]",
+  boot: "5a3ad0a0-0000-0000-0000-000000000000",
+  host: "elsewhere",
+  directory: "/srv/neon/.neon",
+  file: "1:1",
+};
+
+async function ownedElsewhere(t: ExecutionContext, record: string): Promise<string> {
+  const directory = await scratch(t);
+  await mkdir(join(directory, "owner"));
+  await writeFile(join(directory, "owner", "7"), record);
+  return directory;
+}
+
+test("an owner on another host who shows that it lives keeps the repository, and the error names it", async (t) => {
+  const directory = await ownedElsewhere(t, JSON.stringify(ELSEWHERE));
+  const path = join(directory, "owner", "7");
+  const beat = setInterval(() => void writeFile(path, JSON.stringify(ELSEWHERE)), 2000);
+  t.teardown(() => clearInterval(beat));
+  await t.throwsAsync(acquireLock(directory), {
+    code: "object_in_use",
+    message: `the repository is in use by process ${process.pid} on host elsewhere`,
+  });
+  clearInterval(beat);
+  await rename(path, `${path}.free`);
+  await (await acquireLock(directory)).release();
+});
+
+for (const [what, record] of [
+  ["an owner on another host", JSON.stringify(ELSEWHERE)],
+  ["an owner that died before it had written down who it is", '{"pid":'],
+] as const) {
+  test(`from ${what} who shows nothing for ten seconds the repository is taken over`, async (t) => {
+    const directory = await ownedElsewhere(t, record);
+    const lock = await acquireLock(directory);
+    lock.assertHeld();
+    t.deepEqual(await readdir(join(directory, "owner")), ["8"]);
+    await lock.release();
   });
 }
+
+test("an owner from whom the repository was taken notices it before it writes, and is told", async (t) => {
+  const directory = await scratch(t);
+  const lost = new Promise<Error>((resolve) => {
+    acquireLock(directory, resolve).then(async (lock) => {
+      lock.assertHeld();
+      await writeFile(join(directory, "owner", "2"), JSON.stringify(ELSEWHERE));
+      t.throws(() => lock.assertHeld(), { code: "object_in_use" });
+      // Deleted by the other one.
+      await rename(join(directory, "owner", "1"), join(directory, "gone"));
+      t.throws(() => lock.assertHeld(), { code: "object_in_use" });
+    });
+  });
+  t.like(await lost, { code: "object_in_use" });
+});

@@ -3,7 +3,9 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
+import { NeonError } from "../../src/errors.js";
 import type { ChainReader } from "../../src/timeline/chain-reader.js";
+import { Store } from "../../src/timeline/store.js";
 import { temporaryStore, writeChain } from "../support/temporary-store.js";
 
 async function count(reader: ChainReader): Promise<number> {
@@ -143,4 +145,26 @@ test("a transaction that throws changes nothing", async (t) => {
   await t.throwsAsync(temporary.store.createBranch("main", writer), { code: "duplicate_object" });
   await temporary.reopen();
   t.is(temporary.store.listBranches().length, 1);
+});
+
+test("a store that another process has taken over is not written to any more", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(temporary.remove);
+  await temporary.store.createBranch("main", await writeChain(temporary.store));
+  await temporary.store.close();
+  let held = true;
+  const taken = new NeonError("object_in_use", "taken over");
+  temporary.store = await Store.open(temporary.path, () => {
+    if (!held) throw taken;
+  });
+  const writer = await writeChain(temporary.store);
+  await writer.flush();
+  held = false;
+  await t.throwsAsync(temporary.store.createBranch("other", writer), { is: taken });
+  await t.throwsAsync(temporary.store.deleteBranch("main"), { is: taken });
+  await temporary.reopen();
+  t.deepEqual(
+    temporary.store.listBranches().map(({ name }) => name),
+    ["main"],
+  );
 });
