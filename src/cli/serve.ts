@@ -27,7 +27,5 @@ export async function serve(neonDirectory: string, onReady: () => Promise<void>)
   } catch (error) {
     log.error({ message: NeonError.from(error).message }, "the page server ends with an error");
     throw error;
-  } finally {
-    log.flush();
   }
 }

@@ -81,7 +81,6 @@ test("the log file is private and holds a JSON object a line", async (t) => {
   for (const text of ["first", "second"]) {
     const log = await openLog(path);
     log.info({ n: 1 }, text);
-    log.flush();
   }
   t.is((await stat(path)).mode & 0o777, 0o600);
   const lines = (await readFile(path, "utf8"))
