@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "./free-port.js";
 import { guard } from "./guard.js";
 
-const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../bundle/neon.js", import.meta.url));
 
 /** What came of a command. */
 export interface NeonOutcome {

@@ -46,8 +46,8 @@ function withArticle(name: string): string {
 /** What the one that is missing is: the values that it can have, where they can be told without asking a page server. */
 async function explain([name, { kind, describe }]: readonly [string, Argument]): Promise<string> {
   if (kind !== "origin") return `; ${name}: ${describe}`;
-  const { listOrigins } = await import("./list-origins.js");
-  const origins = await listOrigins();
+  const { knownNames } = await import("./known-names.js");
+  const origins = await knownNames("origin", ".");
   return origins.length === 0
     ? ". Name another page server first: neon origin add cloud postgresql://host:port/"
     : `. Origins here: ${origins.join(", ")}`;

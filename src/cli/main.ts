@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { lostTerminal, watchOutput } from "./print.js";
 import { exitStatus, reportError } from "./report-error.js";
 
@@ -9,12 +8,16 @@ process.on("unhandledRejection", (error) => void leave(error));
 
 let leaving = false;
 
-try {
-  const { run } = await import("./program.js");
-  await run(process.argv.slice(2));
-  exit();
-} catch (error) {
-  await leave(error);
+void main();
+
+async function main(): Promise<void> {
+  try {
+    const { run } = await import("./program.js");
+    await run(process.argv.slice(2));
+    exit();
+  } catch (error) {
+    await leave(error);
+  }
 }
 
 /** Reports an error and ends the process. What fails meanwhile is not reported: it would be for ever. */

@@ -3,6 +3,7 @@ import { parseCommandLine } from "./command-line.js";
 import { versionCommand } from "./commands/version.js";
 import { resolveCommand } from "./commands.js";
 import { giveArguments } from "./give-arguments.js";
+import { writeTo } from "./print.js";
 import { UsageError } from "./usage-error.js";
 
 /**
@@ -11,6 +12,7 @@ import { UsageError } from "./usage-error.js";
  * Throws UsageError for words that are no command, and whatever the command throws.
  */
 export async function run(words: readonly string[]): Promise<void> {
+  if (words[0] === "__complete") return printCandidates(words.slice(2));
   if (asksForHelp(words)) {
     const { printHelp } = await import("./print-help.js");
     const [first, ...others] = operandsOf(words);
@@ -23,6 +25,12 @@ export async function run(words: readonly string[]): Promise<void> {
   if (command === undefined) throw new UsageError("no command given");
   changeDirectory(line.options.get("C") as string | undefined);
   await command.run((await giveArguments(line, command)) as never);
+}
+
+/** What the scripts of `neon completion` ask, behind `--`. */
+async function printCandidates(words: readonly string[]): Promise<void> {
+  const { complete } = await import("./complete.js");
+  for (const line of await complete(words)) await writeTo(process.stdout, `${line}\n`);
 }
 
 function asksForHelp(words: readonly string[]): boolean {

@@ -9,8 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 
-/** The compiled program. */
-export const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
+/** The program as users run it: the bundle. */
+export const MAIN = fileURLToPath(new URL("../../../bundle/neon.js", import.meta.url));
 
 /** What came of a command. */
 export interface Outcome {
