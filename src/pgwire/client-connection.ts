@@ -4,7 +4,14 @@ import { MAX_SESSION_MESSAGE_BYTES } from "../limits.js";
 import { BodyReader } from "./body-reader.js";
 import { buildMessage, cstring } from "./build-message.js";
 import { ClientCopySession } from "./client-copy-session.js";
-import type { Connection, CopyBothSession, CopyOutEvent, QueryOptions, ResultSet } from "./connection.js";
+import type {
+  Connection,
+  CopyBothSession,
+  CopyOutEvent,
+  Notice,
+  QueryOptions,
+  ResultSet,
+} from "./connection.js";
 import { connectionLost, type Message, MessageReader } from "./message-reader.js";
 import { Backend, describeType, Frontend } from "./message-types.js";
 import { MessageWriter } from "./message-writer.js";
@@ -20,6 +27,8 @@ export interface StartedSocket {
   readonly parameters: Map<string, string>;
   /** Asks the server to cancel what runs on this connection; failures are of no interest. */
   cancel(): void;
+  /** Called for each NoticeResponse from now on. */
+  onNotice?(notice: Notice): void;
 }
 
 /** A client's end of a connection that is ready for queries. */
@@ -29,13 +38,15 @@ export class ClientConnection implements Connection {
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
   readonly #cancel: () => void;
+  readonly #onNotice: ((notice: Notice) => void) | undefined;
   #busy = false;
   #destroyed: NeonError | undefined;
 
-  constructor({ socket, parameters, cancel }: StartedSocket, reader?: MessageReader) {
+  constructor({ socket, parameters, cancel, onNotice }: StartedSocket, reader?: MessageReader) {
     this.#socket = socket;
     this.parameters = parameters;
     this.#cancel = cancel;
+    this.#onNotice = onNotice;
     this.#reader = reader ?? new MessageReader(socket, () => MAX_SESSION_MESSAGE_BYTES);
     this.#writer = new MessageWriter(socket);
   }
@@ -47,7 +58,7 @@ export class ClientConnection implements Connection {
     const cancel = () => this.#cancel();
     options.signal?.addEventListener("abort", cancel, { once: true });
     try {
-      const collector = new ResultCollector(options);
+      const collector = new ResultCollector({ onNotice: this.#onNotice, ...options });
       await this.#collect(collector);
       return this.#end(collector);
     } catch (error) {
@@ -62,7 +73,7 @@ export class ClientConnection implements Connection {
     this.#begin(sql);
     let finished = false;
     try {
-      const collector = new ResultCollector();
+      const collector = new ResultCollector({ onNotice: this.#onNotice });
       for (;;) {
         const message = this.#reader.nextNow() ?? (await this.#next(collector));
         if (message.type === Backend.CopyData) {
@@ -94,15 +105,16 @@ export class ClientConnection implements Connection {
   async copyBoth(sql: string, early: readonly Buffer[] = []): Promise<CopyBothSession> {
     this.#begin(sql, early);
     try {
-      const collector = new ResultCollector();
+      const collector = new ResultCollector({ onNotice: this.#onNotice });
       const switched = await this.#collect(collector, Backend.CopyBothResponse);
       if (!switched) this.#end(collector);
       return new ClientCopySession(this.#reader, this.#writer, {
         opened: switched,
         results: collector.results,
         other: (message) => this.#other(message),
+        notice: this.#onNotice,
         finish: async () => {
-          const rest = new ResultCollector();
+          const rest = new ResultCollector({ onNotice: this.#onNotice });
           await this.#collect(rest);
           return this.#end(rest);
         },

@@ -1,9 +1,9 @@
 import { NeonError } from "../errors.js";
 import { buildMessage, cstring } from "./build-message.js";
-import type { CopyBothSession, ResultSet } from "./connection.js";
+import type { CopyBothSession, Notice, ResultSet } from "./connection.js";
 import type { CopyMessage } from "./copy-both.js";
 import { CopyStream } from "./copy-stream.js";
-import { formatCopyFail, parseError } from "./error-fields.js";
+import { formatCopyFail, parseError, parseNotice } from "./error-fields.js";
 import type { Message, MessageReader } from "./message-reader.js";
 import { Backend, Frontend } from "./message-types.js";
 import type { MessageWriter } from "./message-writer.js";
@@ -15,6 +15,8 @@ export interface CopySessionOwner {
   readonly results: ResultSet[];
   /** Takes a message that has nothing to do with the copy. */
   other(message: Message): void;
+  /** Takes a NoticeResponse. */
+  readonly notice: ((notice: Notice) => void) | undefined;
   /** Takes what follows the copy, up to ReadyForQuery. */
   finish(): Promise<ResultSet[]>;
   /** Decides what a failure of the connection means. */
@@ -109,8 +111,8 @@ export class ClientCopySession implements CopyBothSession {
       );
       throw this.#serverError;
     }
-    if (message.type === Backend.NoticeResponse || message.type === Backend.NotificationResponse) return;
-    this.#owner.other(message);
+    if (message.type === Backend.NoticeResponse) this.#owner.notice?.(parseNotice(message.body));
+    else if (message.type !== Backend.NotificationResponse) this.#owner.other(message);
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Notice } from "./connection.js";
+
 /** What `connect` takes. */
 export interface ConnectOptions {
   /** A libpq connection URI (manual: 34.1.1.2); one host, or the directory of a unix socket. */
@@ -10,6 +12,8 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Gives up connecting, and later destroys the connection. */
   readonly signal?: AbortSignal | undefined;
+  /** Called for each NoticeResponse, whatever runs, unless a query has a function of its own for them. */
+  onNotice?(notice: Notice): void;
 }
 
 /** Milliseconds until a server that does not answer is given up. */

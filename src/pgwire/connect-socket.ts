@@ -8,7 +8,7 @@ import { sendCancelRequest } from "./cancel-request.js";
 import { ClientConnection } from "./client-connection.js";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions } from "./connect-options.js";
 import type { Connection } from "./connection.js";
-import { parseError } from "./error-fields.js";
+import { parseError, parseNotice } from "./error-fields.js";
 import { connectionLost, MessageReader } from "./message-reader.js";
 import { Backend, describeType, StartupCode } from "./message-types.js";
 import { withShortPath } from "./socket-path.js";
@@ -27,7 +27,7 @@ export async function connectSocket(
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   const timer = setTimeout(() => socket.destroy(silence(path, timeoutMs)), timeoutMs);
   try {
-    const connection = await startUp(socket, path, options.applicationName ?? "neon");
+    const connection = await startUp(socket, path, options);
     const abort = () => connection.destroy(NeonError.from(signal?.reason));
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
@@ -52,7 +52,11 @@ function dialPath(path: string): Promise<Socket> {
 }
 
 /** StartupMessage up to ReadyForQuery. A page server trusts whoever can open its unix socket. */
-async function startUp(socket: Socket, path: string, applicationName: string): Promise<ClientConnection> {
+async function startUp(
+  socket: Socket,
+  path: string,
+  { applicationName = "neon", onNotice }: Pick<ConnectOptions, "applicationName" | "onNotice">,
+): Promise<ClientConnection> {
   const reader = new MessageReader(socket, () => MAX_SESSION_MESSAGE_BYTES);
   const settings = [
     "user",
@@ -86,11 +90,12 @@ async function startUp(socket: Socket, path: string, applicationName: string): P
         break;
       }
       case Backend.NoticeResponse:
+        onNotice?.(parseNotice(message.body));
         break;
       case Backend.ErrorResponse:
         throw parseError(message.body);
       case Backend.ReadyForQuery:
-        return new ClientConnection({ socket, parameters, cancel }, reader);
+        return new ClientConnection({ socket, parameters, cancel, ...(onNotice && { onNotice }) }, reader);
       default:
         throw unexpected(`sent a message of type ${describeType(message.type)} at its start`);
     }

@@ -6,8 +6,9 @@ import { type ErrorCode, NeonError, SQLSTATE } from "../errors.js";
 import { sendCancelRequest } from "./cancel-request.js";
 import { ClientConnection } from "./client-connection.js";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions } from "./connect-options.js";
-import type { Connection } from "./connection.js";
+import type { Connection, Notice } from "./connection.js";
 import { type ConnectionUri, parseUri } from "./connection-uri.js";
+import { cleanNotice } from "./error-fields.js";
 import { requireFilePassword } from "./password-file.js";
 
 export type { ConnectOptions } from "./connect-options.js";
@@ -46,7 +47,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
 interface ClientInternals {
   readonly connection: {
     stream: Socket;
-    on(event: string, listener: (message: ParameterStatus) => void): void;
+    on(event: "parameterStatus", listener: (message: ParameterStatus) => void): void;
+    on(event: "notice", listener: (message: Notice) => void): void;
   };
   readonly processID: number;
   readonly secretKey: number;
@@ -75,7 +77,12 @@ function start(options: ConnectOptions, uri: ConnectionUri): Promise<Connection>
   client.connection.on("parameterStatus", (message) => {
     parameters.set(message.parameterName, message.parameterValue);
   });
-  const { signal } = options;
+  const { signal, onNotice } = options;
+  if (onNotice !== undefined) {
+    client.connection.on("notice", ({ severity, code, message, detail, hint }) => {
+      onNotice(cleanNotice({ severity, code, message, detail, hint }));
+    });
+  }
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       clearTimeout(timer);
@@ -94,7 +101,7 @@ function start(options: ConnectOptions, uri: ConnectionUri): Promise<Connection>
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
       // Called inside the socket's "data" event for ReadyForQuery: no byte can come between pg and its successor.
-      const connection = takeOver(client, parameters, uri.keepAliveMs);
+      const connection = takeOver(client, parameters, uri.keepAliveMs, onNotice);
       signal?.addEventListener("abort", () => connection.destroy(NeonError.from(signal.reason)), {
         once: true,
       });
@@ -132,6 +139,7 @@ function takeOver(
   client: StartingClient,
   parameters: Map<string, string>,
   keepAliveMs: number | undefined,
+  onNotice: ConnectOptions["onNotice"],
 ): ClientConnection {
   const { stream: socket } = client.connection;
   socket.removeAllListeners("data");
@@ -141,7 +149,7 @@ function takeOver(
   const { host, port, processID, secretKey } = client;
   const address = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
   const cancel = () => sendCancelRequest(() => dial(address), processID, secretKey);
-  return new ClientConnection({ socket, parameters, cancel });
+  return new ClientConnection({ socket, parameters, cancel, ...(onNotice && { onNotice }) });
 }
 
 function isTlsRefusal(cause: unknown): boolean {

@@ -21,8 +21,8 @@ export interface Notice {
 
 /** What `query` takes besides the text. */
 export interface QueryOptions {
-  /** Called for each NoticeResponse while the query runs. */
-  onNotice?(notice: Notice): void;
+  /** Called for each NoticeResponse while the query runs, instead of the connection's own function. */
+  readonly onNotice?: ((notice: Notice) => void) | undefined;
   /** Aborting sends a CancelRequest; the query then ends with what the server answers (57014). */
   readonly signal?: AbortSignal | undefined;
   /** How values are decoded: `latin1` keeps bytes that are not UTF-8 apart (TIMELINE_HISTORY). Default `utf8`. */

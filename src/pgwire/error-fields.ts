@@ -13,18 +13,24 @@ export function parseNotice(body: Buffer): Notice {
   for (let type = reader.byte(); type !== 0; type = reader.byte()) {
     fields.set(String.fromCharCode(type), reader.cstring());
   }
-  const text = (field: string, limit?: number) => {
-    const value = fields.get(field);
-    return value === undefined ? undefined : cleanText(value, limit);
-  };
-  const code = fields.get("C") ?? "";
-  return {
+  return cleanNotice({
     // V is S without translation; servers before 9.6 do not send it.
-    severity: text("V") ?? text("S") ?? "ERROR",
+    severity: fields.get("V") ?? fields.get("S") ?? "ERROR",
+    code: fields.get("C") ?? "",
+    message: fields.get("M") ?? "",
+    detail: fields.get("D"),
+    hint: fields.get("H"),
+  });
+}
+
+/** A server's notice, its texts cleaned. */
+export function cleanNotice({ severity, code, message, detail, hint }: Notice): Notice {
+  return {
+    severity: cleanText(severity),
     code: SQLSTATE_FORM.test(code) ? code : SQLSTATE.internal_error,
-    message: text("M") ?? "",
-    detail: text("D", MAX_FOREIGN_DETAIL),
-    hint: text("H"),
+    message: cleanText(message),
+    detail: detail && cleanText(detail, MAX_FOREIGN_DETAIL),
+    hint: hint && cleanText(hint),
   };
 }
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -261,6 +261,33 @@ for (const [major, command, copies] of [
     }
   });
 }
+
+test("what the server remarks while it starts, answers, copies and streams reaches the connection's own function", async (t) => {
+  await symlink("nowhere", join(postgres.dataDir, "odd"));
+  const heard: string[] = [];
+  const listening = async (uri: string) =>
+    connect({
+      uri,
+      replication: true,
+      onNotice: ({ severity, message }) => heard.push(`${severity}: ${message}`),
+    });
+  const client = await listening(`${postgres.uri}?options=-c%20client_min_messages%3Ddebug5`);
+  t.true(heard.length > 0, "at its start");
+  heard.length = 0;
+  await client.query('CREATE_REPLICATION_SLOT "x" TEMPORARY PHYSICAL RESERVE_WAL');
+  t.true(heard.length > 0, "while it answers");
+  const session = await client.copyBoth("START_REPLICATION PHYSICAL 0/1000000 TIMELINE 1");
+  heard.length = 0;
+  for await (const _ of session.read()) if (heard.length > 0) break;
+  t.true(heard.length > 0, "while it streams");
+  client.destroy();
+  heard.length = 0;
+  const backup = await listening(postgres.uri);
+  for await (const _ of backup.copyOut("BASE_BACKUP (CHECKPOINT 'fast', WAIT false)"));
+  t.deepEqual(heard, ['WARNING: skipping special file "./odd"']);
+  await backup.close();
+  await rm(join(postgres.dataDir, "odd"));
+});
 
 test("leaving a BASE_BACKUP early destroys the connection", async (t) => {
   const client = await connect({ uri: postgres.uri, replication: true });

@@ -126,7 +126,7 @@ async function appendOnce(options: AppendOptions, state: State): Promise<void> {
   signal?.addEventListener("abort", cut, { once: true });
   let connection: Connection | undefined;
   try {
-    connection = await connectForReplication(uri, cutting.signal);
+    connection = await connectForReplication(uri, cutting.signal, options.onNotice);
     for (let outcome = "again"; outcome === "again"; ) {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", cut, { once: true });

@@ -4,6 +4,7 @@ import { namePostgres } from "./explain-error.js";
 import { type ImportResult, importCluster } from "./import-cluster.js";
 import { prepareFollowing } from "./prepare-following.js";
 import { SourceNotices } from "./source-notices.js";
+import { tellOnce } from "./warning-text.js";
 
 /** What an import has made or appended. */
 export interface ImportBranchResult extends ImportResult {
@@ -17,7 +18,9 @@ export interface ImportBranchResult extends ImportResult {
  * Makes a branch of a running Postgres, or appends to one that exists what that has written since; see both. Errors that
  * came from that Postgres name it.
  */
-export async function importBranch(options: AppendOptions): Promise<ImportBranchResult> {
+export async function importBranch(given: AppendOptions): Promise<ImportBranchResult> {
+  // A server that is asked over several connections warns on each.
+  const options = { ...given, onNotice: tellOnce(given.onNotice) };
   try {
     return await importOrAppend(options);
   } catch (error) {
@@ -26,8 +29,9 @@ export async function importBranch(options: AppendOptions): Promise<ImportBranch
 }
 
 async function importOrAppend(options: AppendOptions): Promise<ImportBranchResult> {
+  const tell = options.onNotice ?? (() => {});
   const existing = options.store.getBranch(options.branch);
-  const notices = new SourceNotices((text) => options.onNotice?.(text));
+  const notices = new SourceNotices(tell);
   if (existing !== undefined) {
     return { ...(await appendWal(options, { notices, proved: false })), startLsn: existing.head.lsn };
   }

@@ -41,7 +41,7 @@ export interface ImportOptions {
   /** Aborting ends the import with 57014; nothing is kept. */
   readonly signal?: AbortSignal | undefined;
   onProgress?(progress: ImportProgress): void;
-  /** Told what is no error and yet for the user to know. */
+  /** Is told what the server warns of, and other things that are no error, in words for the user. */
   onNotice?(text: string): void;
   readonly log?: { info(details: object, text: string): void } | undefined;
 }
@@ -70,7 +70,7 @@ export async function importCluster(options: ImportOptions): Promise<ImportResul
   let source: ImportSource | undefined;
   let writer: ChainWriter | undefined;
   try {
-    source = await ImportSource.open(uri, signal);
+    source = await ImportSource.open(uri, signal, options.onNotice);
     writer = await store.beginChain();
     const sourceBytes = await recordCluster(source, writer, options);
     await source.close();

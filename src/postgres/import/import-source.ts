@@ -1,9 +1,10 @@
 import { NeonError } from "../../errors.js";
 import { BLOCK_SIZE } from "../../limits.js";
-import { type Connection, connect } from "../../pgwire/connect.js";
+import { type Connection, connect, type Notice } from "../../pgwire/connect.js";
 import { createTemporarySlot } from "../replication/create-replication-slot.js";
 import { identifySystem } from "../replication/identify-system.js";
 import { show, showBytes } from "../replication/show.js";
+import { warningText } from "./warning-text.js";
 
 const OLDEST_MAJOR = 14;
 const NEWEST_MAJOR = 18;
@@ -38,14 +39,17 @@ export class ImportSource {
   ) {}
 
   /** Connects, checks that the server can be imported, and makes the slot. Throws the refusals, with hints. */
-  static async open(uri: string, signal: AbortSignal | undefined): Promise<ImportSource> {
-    const options = { uri, replication: true, applicationName: "neon import", signal };
+  static async open(
+    uri: string,
+    signal: AbortSignal | undefined,
+    onNotice?: (text: string) => void,
+  ): Promise<ImportSource> {
     const opened: Connection[] = [];
     try {
-      const walConnection = await connectForReplication(uri, signal);
+      const walConnection = await connectForReplication(uri, signal, onNotice);
       opened.push(walConnection);
       const facts = await describeServer(walConnection);
-      const baseConnection = await connect(options);
+      const baseConnection = await connectForReplication(uri, signal, onNotice);
       opened.push(baseConnection);
       const slot = await createTemporarySlot(walConnection, "neon_import");
       return new ImportSource(facts, walConnection, slot, baseConnection);
@@ -67,13 +71,21 @@ export class ImportSource {
   }
 }
 
-/** Connects as a standby would. Throws 55000 for a server that runs with wal_level=minimal. */
+/**
+ * Connects as a standby would. `onNotice` is told what the server warns of. Throws 55000 for a server that runs with
+ * wal_level=minimal.
+ */
 export async function connectForReplication(
   uri: string,
   signal: AbortSignal | undefined,
+  onNotice?: (text: string) => void,
 ): Promise<Connection> {
+  const tell = (notice: Notice) => {
+    const text = warningText(notice);
+    if (text !== undefined) onNotice?.(text);
+  };
   try {
-    return await connect({ uri, replication: true, applicationName: "neon import", signal });
+    return await connect({ uri, replication: true, applicationName: "neon import", signal, onNotice: tell });
   } catch (error) {
     throw (await walLevelRefusal(error, uri, signal)) ?? error;
   }

@@ -41,9 +41,9 @@ export async function prepareFollowing(
 }
 
 async function onConnection<T>(
-  { uri, signal }: AppendOptions,
+  { uri, signal, onNotice }: AppendOptions,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = await connectForReplication(uri, signal?.aborted ? undefined : signal);
+  const connection = await connectForReplication(uri, signal?.aborted ? undefined : signal, onNotice);
   return work(connection).finally(() => connection.destroy());
 }
