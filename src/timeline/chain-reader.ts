@@ -172,15 +172,18 @@ export class ChainReader {
     }
   }
 
-  /** One frame, checked by itself. */
+  /** One frame, checked. Throws XX001 for damage. */
   async frame(seq: number): Promise<Frame> {
-    return this.#at(seq, async ({ segmentId }, { offsets, firstSeq }) => {
+    const frame = await this.#at(seq, async ({ segmentId }, { offsets, firstSeq }) => {
       const start = offsets[seq - firstSeq];
       const length = offsets[seq - firstSeq + 1] - start;
       const message = await this.#segments.read(segmentId, start, length);
       if (message.length !== length) throw lost(segmentId);
       return decodeFrame(message);
     });
+    // What follows it relies on its header, which the hash of the payload does not cover.
+    await this.#assertHeader(seq, frame.digest);
+    return frame;
   }
 
   /** Digest of frame `seq`, which must not lie behind the head. */
@@ -236,7 +239,12 @@ export class ChainReader {
 
   async #checkedHeader(seq: number): Promise<FrameHeader> {
     const { header, digest } = await this.#frameHead(seq);
-    if (digest.equals(await this.digest(seq))) return header;
+    await this.#assertHeader(seq, digest);
+    return header;
+  }
+
+  async #assertHeader(seq: number, digest: Buffer): Promise<void> {
+    if (digest.equals(await this.digest(seq))) return;
     throw new NeonError("data_corrupted", `frame ${seq} is damaged: its header is not as it was written`, {
       party: "source",
     });

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { damageFrame, firstDamaged } from "./model/damage.js";
+import { damageFrame, firstDamaged, isDamaged } from "./model/damage.js";
 import { forkOf } from "./model/history.js";
 import { type Operation, operation } from "./model/operations.js";
 import { runTransfer } from "./model/transfer.js";
@@ -46,7 +46,7 @@ async function run(places: readonly Place[], step: Operation): Promise<void> {
   switch (step.kind) {
     case "append":
       // Nothing can follow a frame that cannot be read.
-      if (bad === history.frames.length - 1) return;
+      if (isDamaged(place, branch, history.frames.length - 1)) return;
       return appendToBranch(place, branch, step.lengths);
     case "fork": {
       const count = 1 + (step.place % history.units.length);

@@ -6,6 +6,7 @@ import { FrameKind } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import { NeonError } from "../../src/errors.js";
 import type { ChainReader } from "../../src/timeline/chain-reader.js";
 import { Store } from "../../src/timeline/store.js";
+import { flipByte } from "../fault/support/flip-byte.js";
 import { temporaryStore, writeChain } from "../support/temporary-store.js";
 
 async function count(reader: ChainReader): Promise<number> {
@@ -167,4 +168,25 @@ test("a store that another process has taken over is not written to any more", a
     temporary.store.listBranches().map(({ name }) => name),
     ["main"],
   );
+});
+
+test("nothing is appended behind a frame whose header was changed on disk", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(temporary.remove);
+  const { store } = temporary;
+  const branch = await store.createBranch("main", await writeChain(store, { frames: 3 }));
+  const reader = store.reader(branch);
+  const [{ segmentId }] = reader.extents;
+  const path = join(temporary.path, "segments", segmentId);
+  const begin = await reader.bytes(0, 2);
+  let refused = 0;
+  // Type and length of the message, its envelope, and then the fields of the header.
+  for (let i = 0; i < 100; i++) {
+    await flipByte(path, begin + i);
+    await t.throwsAsync(store.beginChain(branch), undefined, `byte ${i}`);
+    refused++;
+    await flipByte(path, begin + i);
+  }
+  t.is(refused, 100);
+  await (await store.beginChain(branch)).abort();
 });

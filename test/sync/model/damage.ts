@@ -12,16 +12,25 @@ export interface DamagedFrame {
 }
 
 /** Number of the first damaged frame of a branch, by where its frames lie. */
-export function firstDamaged({ files: { store }, damage }: Place, name: string): number | undefined {
+export function firstDamaged(place: Place, name: string): number | undefined {
+  const bad = damagedFrames(place, name);
+  return bad.length === 0 ? undefined : Math.min(...bad);
+}
+
+/** Whether one frame of a branch is damaged. */
+export function isDamaged(place: Place, name: string, seq: number): boolean {
+  return damagedFrames(place, name).includes(seq);
+}
+
+function damagedFrames({ files: { store }, damage }: Place, name: string): number[] {
   const { extents } = store.reader(store.requireBranch(name));
-  const bad = damage
+  return damage
     .filter(({ segmentId, seq }) =>
       extents.some(
         (extent) => extent.segmentId === segmentId && extent.firstSeq <= seq && seq <= extent.lastSeq,
       ),
     )
     .map(({ seq }) => seq);
-  return bad.length === 0 ? undefined : Math.min(...bad);
 }
 
 /** Branches that no damage reaches. */
