@@ -46,7 +46,8 @@ export async function runTransfer(
   const name = operation.name ?? branch;
   const expected = expect(source, to, name, operation);
   const before = to.branches.get(name);
-  const unsound = firstDamaged(from, branch) !== undefined;
+  const bad = firstDamaged(from, branch);
+  const unsound = bad !== undefined;
   const [whole, repaired] = [wholeBranches(to), before === undefined ? [] : repairedWith(to, name)];
   let rounds = 0;
   const acknowledged = new Set<string>();
@@ -54,7 +55,9 @@ export async function runTransfer(
   const sink = counting(branchSink(acknowledging(to.files.store), name, sinkOptions(operation, before)), {
     asked: () => rounds++,
     durable: (seq) => {
-      for (const { digest } of source.frames.slice(0, Number(seq) + 1)) acknowledged.add(digest);
+      // A header that was changed is another frame to the receiver, until the last one names another head.
+      const count = Math.min(Number(seq) + 1, bad ?? source.frames.length);
+      for (const { digest } of source.frames.slice(0, count)) acknowledged.add(digest);
     },
   });
   const sending = (stream: Parameters<typeof send>[0]["stream"], signal?: AbortSignal) =>
