@@ -186,13 +186,12 @@ test("what a running session builds on stays, though the branch is gone", async 
   const temporary = await temporaryStore();
   t.teardown(temporary.remove);
   const { store } = temporary;
-  const { branch, chain } = await importedBranch(store, "main");
+  const { branch } = await importedBranch(store, "main");
   const writer = await store.beginChain(branch);
   await store.deleteBranch("main");
   t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 });
   await writer.abort();
   t.is((await store.collectGarbage(true)).segments, 1);
-  t.is(chain.wal.records.length, 3);
 });
 
 test("a fork made while garbage is collected is whole or refused", async (t) => {
