@@ -27,7 +27,7 @@ test("the fields of a message are counted with those of the messages in it, pack
   const batch = create(RecordBatchSchema, {
     records: [
       { record: { case: "pageImages", value: { blocks: [1, 2, 3], pages: Buffer.alloc(100_000) } } },
-      { record: { case: "directory", value: { path: "x" } } },
+      { record: { case: "directory", value: { path: Buffer.from("x") } } },
     ],
   });
   t.is(fieldsOf(RecordBatchSchema, toBinary(RecordBatchSchema, batch)), 7);

@@ -1,5 +1,4 @@
 import { connect as dial, type Socket } from "node:net";
-import { userInfo } from "node:os";
 import { NeonError } from "../errors.js";
 import { MAX_SESSION_MESSAGE_BYTES } from "../limits.js";
 import { BodyReader } from "./body-reader.js";
@@ -11,6 +10,7 @@ import type { Connection } from "./connection.js";
 import { parseError, parseNotice } from "./error-fields.js";
 import { connectionLost, MessageReader } from "./message-reader.js";
 import { Backend, describeType, StartupCode } from "./message-types.js";
+import { osUserName } from "./os-user.js";
 import { withShortPath } from "./socket-path.js";
 
 /**
@@ -58,14 +58,7 @@ async function startUp(
   { applicationName = "neon", onNotice }: Pick<ConnectOptions, "applicationName" | "onNotice">,
 ): Promise<ClientConnection> {
   const reader = new MessageReader(socket, () => MAX_SESSION_MESSAGE_BYTES);
-  const settings = [
-    "user",
-    userInfo().username,
-    "application_name",
-    applicationName,
-    "client_encoding",
-    "UTF8",
-  ];
+  const settings = ["user", osUserName(), "application_name", applicationName, "client_encoding", "UTF8"];
   socket.write(buildMessage(0, StartupCode.Protocol3, ...settings.map(cstring), byte(0)));
   const parameters = new Map<string, string>();
   let cancel = () => {};

@@ -1,5 +1,5 @@
+import { isAscii } from "node:buffer";
 import { connect as dial, type Socket } from "node:net";
-import { userInfo } from "node:os";
 import pg from "pg";
 import { cleanText } from "../clean-text.js";
 import { type ErrorCode, NeonError, SQLSTATE } from "../errors.js";
@@ -9,7 +9,9 @@ import { CONNECT_TIMEOUT_MS, type ConnectOptions } from "./connect-options.js";
 import type { Connection, Notice } from "./connection.js";
 import { type ConnectionUri, parseUri } from "./connection-uri.js";
 import { cleanNotice } from "./error-fields.js";
+import { osUserName } from "./os-user.js";
 import { requireFilePassword } from "./password-file.js";
+import { proveClient } from "./scram/client-proof.js";
 
 export type { ConnectOptions } from "./connect-options.js";
 export { connectSocket } from "./connect-socket.js";
@@ -49,7 +51,10 @@ interface ClientInternals {
     stream: Socket;
     on(event: "parameterStatus", listener: (message: ParameterStatus) => void): void;
     on(event: "notice", listener: (message: Notice) => void): void;
+    on(event: "authenticationSASLContinue", listener: (message: { data: string }) => void): void;
+    sendSCRAMClientFinalMessage(response: string): void;
   };
+  readonly saslSession: { readonly clientNonce: string; serverSignature: string };
   readonly processID: number;
   readonly secretKey: number;
 }
@@ -77,6 +82,7 @@ function start(options: ConnectOptions, uri: ConnectionUri): Promise<Connection>
   client.connection.on("parameterStatus", (message) => {
     parameters.set(message.parameterName, message.parameterValue);
   });
+  prepareAsPostgres(client);
   const { signal, onNotice } = options;
   if (onNotice !== undefined) {
     client.connection.on("notice", ({ severity, code, message, detail, hint }) => {
@@ -116,16 +122,25 @@ function createClient(
 ): StartingClient {
   if (!url.searchParams.has("application_name") && !url.searchParams.has("fallback_application_name"))
     url.searchParams.set("application_name", applicationName ?? "neon");
-  if (replication === true) url.searchParams.set("replication", "true");
+  if (replication === true) {
+    url.searchParams.set("replication", "true");
+    // Who holds a slot, or waits for a checkpoint, is idle for long. From 14 on everybody may set it.
+    const options = url.searchParams.get("options") ?? process.env.PGOPTIONS ?? "";
+    url.searchParams.set("options", `${options} -c idle_session_timeout=0`.trim());
+  }
   try {
     const client = new pg.Client({ connectionString: url.href }) as unknown as StartingClient;
     // libpq's default is the name of the operating system's user, pg's is $USER, which services often lack.
     const parameters = client as unknown as SettableParameters;
-    if (!parameters.user) parameters.user = parameters.connectionParameters.user = userInfo().username;
+    if (!parameters.user) parameters.user = parameters.connectionParameters.user = osUserName();
     if (named) parameters.database = parameters.connectionParameters.database = named;
     const { host, port, database = parameters.user, user } = parameters;
+    // As pg_basebackup does, for want of a name; who thinks of libpq's default writes that.
+    const databases =
+      replication === true && !hasDatabase(url, named) ? ["replication", database] : [database];
     // Asked for only where the server asks, and after PGPASSWORD.
-    if (!parameters.password) parameters.password = () => requireFilePassword({ host, port, database, user });
+    if (!parameters.password)
+      parameters.password = () => requireFilePassword({ host, port, databases, user });
     return client;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -133,6 +148,32 @@ function createClient(
       cause: error,
     });
   }
+}
+
+function hasDatabase({ pathname }: URL, named: string | undefined): boolean {
+  return Boolean(named) || pathname.length > 1;
+}
+
+/**
+ * Has passwords prepared as Postgres and libpq do: pg maps and normalizes every one, they leave one as it is that SASLprep
+ * prohibits (RFC 4013; manual: pg_authid). ASCII is the same either way.
+ */
+function prepareAsPostgres(client: StartingClient): void {
+  const { connection } = client;
+  let serverFirst = "";
+  connection.on("authenticationSASLContinue", ({ data }) => {
+    serverFirst = data;
+  });
+  const send = connection.sendSCRAMClientFinalMessage.bind(connection);
+  connection.sendSCRAMClientFinalMessage = (response) => {
+    const { saslSession: session } = client;
+    const password = client.password ?? "";
+    if (isAscii(Buffer.from(password))) return send(response);
+    const withoutProof = response.slice(0, response.lastIndexOf(",p="));
+    const proved = proveClient(password, { clientNonce: session.clientNonce, serverFirst, withoutProof });
+    session.serverSignature = proved.serverSignature;
+    send(proved.response);
+  };
 }
 
 function takeOver(

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { NeonError } from "../errors.js";
+import { homeDirectory } from "./os-user.js";
 
 /** A password file names these `localhost`: what libpq is built with, upstream and at Debian. */
 const DEFAULT_SOCKET_DIRECTORIES = ["", "/tmp", "/var/run/postgresql"];
@@ -11,7 +11,8 @@ export interface LoginTarget {
   /** Host name or address, or the directory of a unix socket. */
   readonly host: string;
   readonly port: number | string;
-  readonly database: string;
+  /** Any of these names in a line will do. */
+  readonly databases: readonly string[];
   readonly user: string;
 }
 
@@ -22,17 +23,14 @@ export interface LoginTarget {
  * `pg` would look there too, but warns that this goes away, and skips lines that are short.
  */
 export async function requireFilePassword(target: LoginTarget): Promise<string> {
-  const path = process.env.PGPASSFILE || join(homedir(), ".pgpass");
+  const path = process.env.PGPASSFILE || join(homeDirectory() ?? "/", ".pgpass");
   const text = await readPrivateFile(path);
   const host = DEFAULT_SOCKET_DIRECTORIES.includes(target.host) ? "localhost" : target.host;
-  const wanted = [host, String(target.port), target.database, target.user];
+  const wanted = [[host], [String(target.port)], target.databases, [target.user]];
   for (const line of (text ?? "").split(/\r?\n/)) {
     const fields = line.startsWith("#") ? [] : splitLine(line);
     const password = fields[4];
-    if (
-      password &&
-      wanted.every((value, index) => fields[index] === "*" || unescaped(fields[index]) === value)
-    )
+    if (password && wanted.every((values, i) => fields[i] === "*" || values.includes(unescaped(fields[i]))))
       return unescaped(password);
   }
   // Whoever connects may be a page server, whose log holds the message alone: that a file is passed over stands there.

@@ -8,7 +8,7 @@ import { createVerifier, parseVerifier, type ScramVerifier } from "../../src/pgw
 import { maskPasswords } from "../../src/server/connection-uri.js";
 import { temporaryDirectory, toyServer } from "./toy-server.js";
 
-const TARGET = { host: "db.example", port: 6400, database: "shop", user: "bob" };
+const TARGET = { host: "db.example", port: 6400, databases: ["shop"], user: "bob" };
 
 const LINES: [what: string, text: string, target: object, password: string | undefined][] = [
   ["a line that names all", "db.example:6400:shop:bob:pw", {}, "pw"],

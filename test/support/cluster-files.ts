@@ -20,7 +20,7 @@ export function clusterFiles(cluster: FakeCluster): RecordInit[] {
 }
 
 function file(path: string, data: Buffer): RecordInit {
-  return { record: { case: "filePiece", value: { path, offset: 0n, data } } };
+  return { record: { case: "filePiece", value: { path: Buffer.from(path), offset: 0n, data } } };
 }
 
 function backupLabel({ backupStartLsn, checkpointLsn }: FakeCluster): string {

@@ -36,7 +36,7 @@ test("records come back as they were, in order", async (t) => {
   const lsn = 0x1000000n;
   const pages = Array.from({ length: 20 }, () => randomBytes(8192 * 8));
   for (const data of pages) {
-    const record = { case: "filePiece", value: { path: "x", offset: 0n, data } } as const;
+    const record = { case: "filePiece", value: { path: Buffer.from("x"), offset: 0n, data } } as const;
     await writer.append(FrameKind.BASE, lsn, lsn, [{ record }]);
     data.fill(0, 0, 1); // the caller may reuse its buffer as soon as append returns
   }
@@ -90,7 +90,7 @@ test("a chain goes on in a new segment when one is full, and reads as one", asyn
   const lsn = 0x1000000n;
   const data = randomBytes(1 << 20);
   for (let i = 0; i < 300; i++) {
-    const record = { case: "filePiece", value: { path: `f${i}`, offset: 0n, data } } as const;
+    const record = { case: "filePiece", value: { path: Buffer.from(`f${i}`), offset: 0n, data } } as const;
     await writer.append(FrameKind.BASE, lsn, lsn, [{ record }]);
   }
   const branch = await temporary.store.createBranch("main", writer);

@@ -10,6 +10,7 @@ import { BLOCK_SIZE } from "../../limits.js";
 import { formatLsn, type Lsn } from "../../lsn.js";
 import { assertStartRecord } from "../../timeline/frame/start-record.js";
 import { parseBackupLabel } from "../backup-label.js";
+import { bytePath, quotePath } from "../byte-path.js";
 import { type ControlFile, parsePgControl } from "../control-file.js";
 import { Recoverability, UnrecoverableWalError } from "../wal/recoverability.js";
 import { ClusterNames } from "./cluster-names.js";
@@ -117,12 +118,10 @@ export class ClusterChecker {
         this.#takePages(record.value);
         break;
       case "filePiece":
-        this.#takeFile(record.value.path, record.value.offset, record.value.data);
+        this.#takeFile(bytePath(record.value.path), record.value.offset, record.value.data);
         break;
       case "directory":
-        if (!isExportedPath(record.value.path)) break;
-        this.#learnTablespace(record.value.path);
-        this.#names.addDirectory(record.value.path);
+        this.#takeDirectory(bytePath(record.value.path));
         break;
       case "wal":
         this.#walTimelineId = Math.max(this.#walTimelineId, record.value.postgresTimelineId);
@@ -163,10 +162,16 @@ export class ClusterChecker {
     this.#names.addFile(relationPath(relation, this.#tablespaces));
   }
 
+  #takeDirectory(path: string): void {
+    if (!isExportedPath(path)) return;
+    this.#learnTablespace(path);
+    this.#names.addDirectory(path);
+  }
+
   #takeFile(path: string, offset: bigint, data: Uint8Array): void {
     if (!isExportedPath(path)) return;
     if (offset > BigInt(Number.MAX_SAFE_INTEGER - data.length))
-      throw damaged(`${path} is said to be ${offset} bytes long`);
+      throw damaged(`${quotePath(path)} is said to be ${offset} bytes long`);
     this.#learnTablespace(path);
     this.#names.addFile(path);
     if ((NEEDED as readonly string[]).includes(path)) this.#keep(path, Number(offset), data);

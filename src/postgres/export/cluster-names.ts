@@ -1,5 +1,6 @@
 import { dirname } from "node:path/posix";
 import { NeonError } from "../../errors.js";
+import { quotePath } from "../byte-path.js";
 
 /** What a data directory holds: no name is both a file and a directory. */
 export class ClusterNames {
@@ -34,6 +35,6 @@ export class ClusterNames {
 }
 
 function taken(path: string): NeonError {
-  const text = `the branch holds ${JSON.stringify(path)} as a file and as a directory`;
+  const text = `the branch holds ${quotePath(path)} as a file and as a directory`;
   return new NeonError("data_corrupted", text, { party: "source" });
 }

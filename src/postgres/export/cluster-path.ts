@@ -1,10 +1,10 @@
 import { NeonError } from "../../errors.js";
+import { quotePath } from "../byte-path.js";
+import { isOfTablespace } from "../tablespace-path.js";
 
-const MAX_PATH_BYTES = 1000;
+/** What Linux takes as a path and as a name (limits.h), in bytes. */
+const MAX_PATH_BYTES = 4095;
 const MAX_PART_BYTES = 255;
-// Letters, marks, digits, punctuation, symbols and spaces: no control character, no NUL, no lone surrogate.
-const PART = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
-const TABLESPACE_PATH = /^pg_tblspc(?:\/[1-9]\d{0,9}(?:\/PG_\d{1,3}_\d{1,10}(?:\/.+)?)?)?$/;
 
 // What Postgres makes anew at each start, what export itself writes, and what would make the exported cluster follow
 // the source: signal files, the map of the source's own tablespace directories, replication slots.
@@ -29,40 +29,33 @@ const CONTENTS_LEFT_OUT = new Set([
   "pg_wal",
 ]);
 
+/** Names that must not appear in an export: on a file system that ignores case others can turn into them. */
+export const SIGNAL_FILES: readonly string[] = ["recovery.conf", "standby.signal"];
+
 /**
- * Judges a path that a branch gives, which nobody may trust: whether export writes it. False: it is left out, since
- * Postgres or export itself makes it.
+ * Judges a path (see byte-path.ts) that a branch gives, which nobody may trust: whether export writes it. False: it is left
+ * out, since Postgres or export itself makes it, or since it is nothing of a tablespace's.
  *
- * Throws XX001 for every path that is not a plain relative path below the data directory.
+ * Throws XX001 for every path that is not a relative one below the data directory. Names are bytes: any are taken.
  */
 export function isExportedPath(path: string): boolean {
   const parts = path.split("/");
-  // Names are compared as a file system that ignores case would.
-  const [top] = parts.map((part) => part.toLowerCase());
-  const wellFormed =
-    Buffer.byteLength(path) <= MAX_PATH_BYTES &&
-    parts.every(isPlainName) &&
-    (top !== "pg_tblspc" || TABLESPACE_PATH.test(path));
-  if (!wellFormed) {
+  if (path.length > MAX_PATH_BYTES || !parts.every(isName)) {
     throw new NeonError(
       "data_corrupted",
-      `the branch holds a path that cannot be exported: ${printable(path)}`,
-      {
-        hint: "Nothing was written. A path of a branch lies below the data directory.",
-        party: "source",
-      },
+      `the branch holds a path that cannot be exported: ${quotePath(path)}`,
+      { hint: "Nothing was written. A path of a branch lies below the data directory.", party: "source" },
     );
   }
-  if (parts.length === 1) return !LEFT_OUT.has(top);
+  const [top] = parts;
+  if (LEFT_OUT.has(top)) return false;
+  if (parts.length === 1) return true;
+  if (top === "pg_tblspc") return isOfTablespace(parts);
   return !CONTENTS_LEFT_OUT.has(top);
 }
 
-function isPlainName(part: string): boolean {
-  if (part === "." || part === ".." || part.includes("\\")) return false;
-  return PART.test(part) && Buffer.byteLength(part) <= MAX_PART_BYTES;
-}
-
-/** Only what a terminal takes as it is. */
-function printable(path: string): string {
-  return JSON.stringify(path.slice(0, 100)).replace(/[^ -~]/g, "?");
+function isName(part: string): boolean {
+  return (
+    part !== "" && part !== "." && part !== ".." && !part.includes("\0") && part.length <= MAX_PART_BYTES
+  );
 }

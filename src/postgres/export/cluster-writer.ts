@@ -6,6 +6,7 @@ import type {
 } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { BLOCK_SIZE } from "../../limits.js";
 import type { Branch } from "../../timeline/store.js";
+import { bytePath } from "../byte-path.js";
 import { ClusterChecker, RELATION_SEGMENT_BLOCKS } from "./cluster-checker.js";
 import { isExportedPath } from "./cluster-path.js";
 import { FileWriter } from "./file-writer.js";
@@ -64,10 +65,9 @@ export class ClusterWriter {
       case "pageImages":
         return this.#writePages(record.value);
       case "filePiece":
-        return this.#writeFile(record.value.path, record.value.data, record.value.offset);
+        return this.#writeFile(bytePath(record.value.path), record.value.data, record.value.offset);
       case "directory":
-        if (!isExportedPath(record.value.path)) return;
-        return this.#files.makeDirectory(record.value.path);
+        return this.#makeDirectory(bytePath(record.value.path));
       case "wal":
         return this.#wal.write(record.value);
       case "timelineHistory":
@@ -103,6 +103,10 @@ export class ClusterWriter {
       await this.#files.write(file, run, inFile * BLOCK_SIZE);
       first = next;
     }
+  }
+
+  async #makeDirectory(path: string): Promise<void> {
+    if (isExportedPath(path)) await this.#files.makeDirectory(path);
   }
 
   async #writeFile(path: string, data: Uint8Array, offset: bigint): Promise<void> {

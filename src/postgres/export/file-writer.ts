@@ -1,19 +1,24 @@
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { posix } from "node:path";
 import { NeonError } from "../../errors.js";
+import { pathBelow, quotePath } from "../byte-path.js";
 
 const OPEN_FILES = 32;
 /** Bytes after which the disk is set to work, so that it is not idle until the end and alone then. */
 const SYNC_BYTES = 64 * 1024 * 1024;
-const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW;
+const NEW = constants.O_CREAT | constants.O_EXCL;
 
-/** Collisions that only a damaged or hostile branch can cause: a file where a directory is, or the other way round. */
+/**
+ * One name for two things: of a damaged or hostile branch a file where a directory is, or the other way round; or two names
+ * that the file system takes for one, as those that ignore case do.
+ */
 const COLLISIONS = new Set(["EEXIST", "EISDIR", "ENOTDIR", "ELOOP"]);
 
 /**
  * Writes files below one directory, in any order, through a few open files. Files get mode 0600, directories 0700,
- * missing parents are made. Paths are relative, with `/`, and were judged by the caller. Calls must not overlap.
+ * missing parents are made. Paths are relative (see byte-path.ts), and were judged by the caller. Calls must not overlap.
  */
 export class FileWriter {
   /** Bytes written so far. */
@@ -22,6 +27,8 @@ export class FileWriter {
   /** The one used last comes last. */
   readonly #open = new Map<string, FileHandle>();
   readonly #directories = new Set<string>(["."]);
+  /** Files that were made: who finds another one in its place has been given its name by the file system. */
+  readonly #made = new Set<string>();
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
 
@@ -32,8 +39,8 @@ export class FileWriter {
   /** Makes a directory and its parents, if they are missing. */
   async makeDirectory(path: string): Promise<void> {
     if (this.#directories.has(path)) return;
-    await this.makeDirectory(dirname(path));
-    await mkdir(join(this.#root, path), { mode: 0o700 }).catch(refuseCollision(path));
+    await this.makeDirectory(posix.dirname(path));
+    await mkdir(pathBelow(this.#root, path), { mode: 0o700 }).catch(refuseCollision(path));
     this.#directories.add(path);
   }
 
@@ -64,7 +71,9 @@ export class FileWriter {
   /** Gives a file another name. */
   async rename(path: string, newPath: string): Promise<void> {
     await this.#close(path);
-    await rename(join(this.#root, path), join(this.#root, newPath));
+    await rename(pathBelow(this.#root, path), pathBelow(this.#root, newPath));
+    this.#made.delete(path);
+    this.#made.add(newPath);
   }
 
   /** Closes the files. What was written last is not durable yet. Throws if the disk has failed before. */
@@ -95,8 +104,10 @@ export class FileWriter {
         break;
       }
     }
-    await this.makeDirectory(dirname(path));
-    const file = await open(join(this.#root, path), FLAGS, 0o600).catch(refuseCollision(path));
+    await this.makeDirectory(posix.dirname(path));
+    const flags = this.#made.has(path) ? FLAGS : FLAGS | NEW;
+    const file = await open(pathBelow(this.#root, path), flags, 0o600).catch(refuseCollision(path));
+    this.#made.add(path);
     this.#open.set(path, file);
     return file;
   }
@@ -111,7 +122,8 @@ export class FileWriter {
 function refuseCollision(path: string): (cause: NodeJS.ErrnoException) => never {
   return (cause) => {
     if (!COLLISIONS.has(cause.code ?? "")) throw cause;
-    const text = `the branch holds ${JSON.stringify(path)} as a file and as a directory`;
-    throw new NeonError("data_corrupted", text, { party: "source", cause });
+    const text = `the branch holds ${quotePath(path)} twice: as a file and as a directory, or as two names that are one on this file system`;
+    const hint = "Export to a file system that tells upper and lower case apart.";
+    throw new NeonError("data_corrupted", text, { party: "source", hint, cause });
   };
 }

@@ -1,9 +1,9 @@
 import { open, opendir } from "node:fs/promises";
-import { join } from "node:path";
+import { pathBelow } from "../byte-path.js";
 
 const FILES_AT_ONCE = 16;
 
-/** Which mode a file or directory is to get, by its path relative to the tree. */
+/** Which mode a file or directory is to get, by its path relative to the tree (see byte-path.ts). */
 export type ModeOf = (path: string, kind: "file" | "directory") => number;
 
 /**
@@ -17,10 +17,12 @@ export async function syncTree(
   path = "",
 ): Promise<void> {
   let files: string[] = [];
-  const syncFiles = () => Promise.all(files.map((file) => sync(join(root, file), modeOf?.(file, "file"))));
-  for await (const entry of await opendir(join(root, path))) {
+  const syncFiles = () =>
+    Promise.all(files.map((file) => sync(pathBelow(root, file), modeOf?.(file, "file"))));
+  // latin1: names as bytes, a character each.
+  for await (const entry of await opendir(pathBelow(root, path), { encoding: "latin1" as BufferEncoding })) {
     signal?.throwIfAborted();
-    const below = join(path, entry.name);
+    const below = path === "" ? entry.name : `${path}/${entry.name}`;
     if (entry.isDirectory()) await syncTree(root, signal, modeOf, below);
     else files.push(below);
     if (files.length === FILES_AT_ONCE) {
@@ -29,11 +31,11 @@ export async function syncTree(
     }
   }
   await syncFiles();
-  await sync(join(root, path), modeOf?.(path, "directory"));
+  await sync(pathBelow(root, path), modeOf?.(path, "directory"));
 }
 
 /** Makes a file durable, or the names in a directory, with another mode if one is given. */
-export async function sync(path: string, mode?: number): Promise<void> {
+export async function sync(path: string | Buffer, mode?: number): Promise<void> {
   const file = await open(path, "r");
   try {
     if (mode !== undefined) await file.chmod(mode);

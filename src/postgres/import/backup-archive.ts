@@ -10,7 +10,8 @@ import type { BaseRecorder } from "./base-recorder.js";
 export class BackupArchive {
   readonly #recorder: BaseRecorder;
   readonly #prefix: string;
-  readonly #extract = tar.extract();
+  /** Names are bytes: see byte-path.ts. */
+  readonly #extract = tar.extract({ filenameEncoding: "latin1" } as Parameters<typeof tar.extract>[0]);
   readonly #recording: Promise<void>;
   #wake: () => void = () => undefined;
 

@@ -1,7 +1,9 @@
 import { BLOCK_SIZE, FRAME_CONTENT_BYTES } from "../../limits.js";
 import type { RecordInit } from "../../timeline/frame/record-batch.js";
+import { pathBytes } from "../byte-path.js";
 import type { TakenPages } from "../pages/page-verifier.js";
 import { type BackupFile, classifyBackupFile, keepsBackupDirectory } from "./backup-file.js";
+import { foreignPart } from "./cluster-member.js";
 import type { ImportChain } from "./import-chain.js";
 
 /** Records in a frame at most: many small files are long before their bytes are. */
@@ -30,6 +32,7 @@ export class BaseRecorder {
   #recordLimit = 0;
   #controlFile: Buffer[] = [];
   readonly #onPages: (pages: TakenPages) => void;
+  readonly #leftOut = new Set<string>();
 
   /**
    * `segmentBlocks` is the number of pages in each file of a relation fork but the last. `onPages` sees the pages of
@@ -46,14 +49,22 @@ export class BaseRecorder {
     return Buffer.concat(this.#controlFile);
   }
 
+  /** Paths of what was in the backup and is not the cluster's. */
+  get leftOut(): readonly string[] {
+    return [...this.#leftOut];
+  }
+
   /** Records a directory. */
   async directory(path: string): Promise<void> {
-    if (keepsBackupDirectory(path)) await this.#add({ record: { case: "directory", value: { path } } });
+    if (this.#isForeign(path, "directory")) return;
+    if (keepsBackupDirectory(path))
+      await this.#add({ record: { case: "directory", value: { path: pathBytes(path) } } });
   }
 
   /** Begins a file of `size` bytes. */
   begin(path: string, size: number): void {
-    this.#file = classifyBackupFile(path, size, this.#segmentBlocks);
+    const foreign = this.#isForeign(path, "file");
+    this.#file = foreign ? { kind: "dropped" } : classifyBackupFile(path, size, this.#segmentBlocks);
     this.#fileSize = size;
     this.#recorded = 0;
     this.#recordStart = this.#recordLimit = this.#used;
@@ -80,6 +91,12 @@ export class BaseRecorder {
     this.#records = [];
     this.#used = this.#recordStart = this.#recordLimit = 0;
     await this.#chain.appendBase(records);
+  }
+
+  #isForeign(path: string, kind: "file" | "directory"): boolean {
+    const part = foreignPart(path, kind);
+    if (part !== undefined) this.#leftOut.add(part);
+    return part !== undefined;
   }
 
   #fill(data: Buffer, offset: number): number {
@@ -123,7 +140,9 @@ export class BaseRecorder {
     } else if (this.#file.kind === "verbatim") {
       const { path } = this.#file;
       if (path === CONTROL_FILE) this.#controlFile.push(Buffer.from(data));
-      await this.#add({ record: { case: "filePiece", value: { path, offset: BigInt(offset), data } } });
+      await this.#add({
+        record: { case: "filePiece", value: { path: pathBytes(path), offset: BigInt(offset), data } },
+      });
     }
   }
 

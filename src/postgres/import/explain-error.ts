@@ -24,9 +24,34 @@ const EXPLANATIONS: readonly Explanation[] = [
     hint: "The role has to exist and to be allowed to log in: CREATE ROLE <role> LOGIN REPLICATION.",
   },
   {
+    sqlstate: "08P01",
+    text: /startup parameter/,
+    code: "protocol_violation",
+    hint: "A connection pooler such as pgbouncer seems to be in between, and takes no replication connections: import directly from the PostgreSQL behind it.",
+  },
+  {
+    sqlstate: "42704",
+    text: /idle_session_timeout/,
+    code: "feature_not_supported",
+    hint: "That server is older than what neon imports: PostgreSQL 14 to 18.",
+  },
+  {
+    sqlstate: "28000",
+    text: /[Pp]eer/,
+    code: "invalid_authorization_specification",
+    hint: "Over a unix socket that server lets in the operating system's user of the same name only (peer): run the page server as that user, or connect to its TCP port with a password: postgresql://role@localhost:5432/.",
+  },
+  {
     sqlstate: "28P01",
     code: "invalid_authorization_specification",
     hint: "Give the password in ~/.pgpass, in PGPASSWORD, or in the URI.",
+  },
+  {
+    // What the server's own operating system refused it: a file of the data directory.
+    sqlstate: "42501",
+    text: /["„«“»‘'][^"]*\//,
+    code: "insufficient_privilege",
+    hint: "The user that PostgreSQL runs as cannot read that file in its own data directory, and so no base backup can be taken: give it to that user (chown), or move it elsewhere if it is not the cluster's.",
   },
   {
     sqlstate: "42501",

@@ -6,6 +6,7 @@ import { formatLsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
 import type { Head } from "../../timeline/head.js";
 import type { Branch, Store } from "../../timeline/store.js";
+import { quotePath } from "../byte-path.js";
 import { type ControlFile, parsePgControl } from "../control-file.js";
 import { type BadPage, PageVerifier } from "../pages/page-verifier.js";
 import { findRestoredPages } from "../pages/restored-pages.js";
@@ -18,6 +19,7 @@ import { createImported, takenMeanwhile } from "./create-imported.js";
 import { explainError } from "./explain-error.js";
 import { ImportChain } from "./import-chain.js";
 import { ImportSource, type ServerFacts } from "./import-source.js";
+import { SourceWarnings } from "./source-warnings.js";
 import { WalReceiver } from "./wal-receiver.js";
 import { WalRecorder } from "./wal-recorder.js";
 
@@ -67,12 +69,13 @@ export interface ImportResult {
 export async function importCluster(options: ImportOptions): Promise<ImportResult> {
   const { store, branch, uri, signal } = options;
   store.assertBranchNameIsFree(branch);
+  const warnings = new SourceWarnings((text) => options.onNotice?.(text));
   let source: ImportSource | undefined;
   let writer: ChainWriter | undefined;
   try {
-    source = await ImportSource.open(uri, signal, options.onNotice);
+    source = await ImportSource.open(uri, signal, warnings.take);
     writer = await store.beginChain();
-    const sourceBytes = await recordCluster(source, writer, options);
+    const sourceBytes = await recordCluster(source, writer, warnings, options);
     await source.close();
     await writer.flush();
     signal?.throwIfAborted();
@@ -84,7 +87,7 @@ export async function importCluster(options: ImportOptions): Promise<ImportResul
     source?.destroy();
     // A failure to clean up would hide the reason; the store deletes leftovers when it is opened.
     await writer?.abort().catch(() => undefined);
-    throw signal?.aborted === true ? cancelled(signal.reason) : explainError(error);
+    throw signal?.aborted === true ? cancelled(signal.reason) : warnings.explain(explainError(error));
   }
 }
 
@@ -92,6 +95,7 @@ export async function importCluster(options: ImportOptions): Promise<ImportResul
 async function recordCluster(
   source: ImportSource,
   writer: ChainWriter,
+  warnings: SourceWarnings,
   options: ImportOptions,
 ): Promise<number> {
   const { facts, walConnection: connection, baseConnection, slot } = source;
@@ -139,12 +143,13 @@ async function recordCluster(
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });
   const takeBase = async () => {
-    const taken = await recordBase(events, base, report);
+    const taken = await recordBase(events, base, warnings, report);
     receiver.stopAt(taken.stop.lsn);
     return taken;
   };
   const [{ stop, bytes }] = await allOrNone([takeBase(), receiver.run(timelineId)], () => source.destroy());
   const { dataChecksumVersion } = assertControlFile(base.controlFile, facts);
+  if (base.leftOut.length > 0) options.onNotice?.(leftOutNotice(base.leftOut));
   await wal.mark({
     record: {
       case: "consistentPoint",
@@ -171,12 +176,14 @@ async function recordCluster(
 async function recordBase(
   events: AsyncIterable<BaseBackupEvent>,
   recorder: BaseRecorder,
+  warnings: SourceWarnings,
   onBytes: (bytes: number) => void,
 ): Promise<{ stop: BackupPosition; bytes: number }> {
   let archive: BackupArchive | undefined;
   let bytes = 0;
   let reported = 0;
   for await (const event of events) {
+    warnings.assertComplete();
     if (event.type === "data") {
       if (archive === undefined) throw incomplete("data before the first archive");
       bytes += event.data.length;
@@ -218,6 +225,15 @@ async function allOrNone<A, B>(jobs: [Promise<A>, Promise<B>], stop: () => void)
     await Promise.allSettled(jobs);
     throw error;
   }
+}
+
+/** Names of files that a notice lists. */
+const NAMED_FILES = 5;
+
+function leftOutNotice(paths: readonly string[]): string {
+  const named = paths.slice(0, NAMED_FILES).map(quotePath).join(", ");
+  const more = paths.length > NAMED_FILES ? ` and ${paths.length - NAMED_FILES} more` : "";
+  return `left out of the branch, since it is not the cluster's: ${named}${more}`;
 }
 
 /** pg_control comes last and must fit what the server said before. */

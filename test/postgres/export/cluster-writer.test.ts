@@ -56,7 +56,7 @@ function images(relation: MessageInitShape<typeof RelationForkSchema> | undefine
 }
 
 function piece(path: string, text: string, offset = 0n) {
-  return { case: "filePiece" as const, value: { path, offset, data: Buffer.from(text) } };
+  return { case: "filePiece" as const, value: { path: Buffer.from(path), offset, data: Buffer.from(text) } };
 }
 
 test("a hostile path writes nothing, in the directory and beside it", async (t) => {
@@ -65,7 +65,9 @@ test("a hostile path writes nothing, in the directory and beside it", async (t) 
   for (const hostile of ["../victim", join(path, "victim"), "base/../../victim"]) {
     const error = await t.throwsAsync(write(piece(hostile, "hostile")), { instanceOf: NeonError });
     t.is(error.code, "data_corrupted");
-    await t.throwsAsync(write({ case: "directory", value: { path: hostile } }), { instanceOf: NeonError });
+    await t.throwsAsync(write({ case: "directory", value: { path: Buffer.from(hostile) } }), {
+      instanceOf: NeonError,
+    });
   }
   t.is(await readFile(join(path, "victim"), "utf8"), "unharmed");
   t.deepEqual(await readdir(root), []);
@@ -77,7 +79,7 @@ test("a name that is both file and directory is refused", async (t) => {
   await write(piece("thing", "a file"));
   const below = await t.throwsAsync(write(piece("thing/below", "x")), { instanceOf: NeonError });
   t.is(below.code, "data_corrupted");
-  await write({ case: "directory", value: { path: "folder" } });
+  await write({ case: "directory", value: { path: Buffer.from("folder") } });
   const over = await t.throwsAsync(write(piece("folder", "x")), { instanceOf: NeonError });
   t.is(over.code, "data_corrupted");
 });
@@ -136,7 +138,7 @@ test("forks of all tablespaces have their names, and one without pages is an emp
   const { root, write } = await writer(t);
   const of = (tablespaceOid: number, databaseOid: number, fork: RelationForkName) =>
     images({ tablespaceOid, databaseOid, relationNumber: 7, fork }, []);
-  await write({ case: "directory", value: { path: "pg_tblspc/16384/PG_15_202209061" } });
+  await write({ case: "directory", value: { path: Buffer.from("pg_tblspc/16384/PG_15_202209061") } });
   await write(of(1664, 0, RelationForkName.MAIN));
   await write(of(1663, 5, RelationForkName.VM));
   await write(of(16384, 5, RelationForkName.INIT));

@@ -4,6 +4,7 @@ import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { type Record, RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { createTemporaryDirectory } from "../../../scripts/support/temporary-directory.js";
 import { NeonError } from "../../../src/errors.js";
+import { bytePath, pathBytes } from "../../../src/postgres/byte-path.js";
 import { exportBranch } from "../../../src/postgres/export/export-branch.js";
 import { type Verification, verifyBranches } from "../../../src/postgres/history/verify-branches.js";
 import type { RecordInit } from "../../../src/timeline/frame/record-batch.js";
@@ -28,11 +29,11 @@ function images(relation: object | undefined, blocks: number[], pages: Buffer): 
 }
 
 function file(path: string, data: string | Buffer, offset = 0n): RecordInit {
-  return { record: { case: "filePiece", value: { path, offset, data: Buffer.from(data) } } };
+  return { record: { case: "filePiece", value: { path: pathBytes(path), offset, data: Buffer.from(data) } } };
 }
 
 function directory(path: string): RecordInit {
-  return { record: { case: "directory", value: { path } } };
+  return { record: { case: "directory", value: { path: pathBytes(path) } } };
 }
 
 /** Changes the start record. */
@@ -50,7 +51,7 @@ function edit(path: string, change: (content: Buffer) => Buffer | undefined): Ed
   return {
     records: (whole: Record) => {
       const { record } = whole;
-      if (record.case !== "filePiece" || record.value.path !== path) return [whole];
+      if (record.case !== "filePiece" || bytePath(record.value.path) !== path) return [whole];
       const data = change(Buffer.from(record.value.data));
       return data === undefined ? [] : [file(path, data)];
     },
@@ -202,7 +203,7 @@ test("a base backup whose end is not in the WAL is refused", async (t) => {
   const early = await editBranch(store, branch, {
     records: (record) => {
       if (record.record.case === "consistentPoint") return [];
-      if (record.record.case !== "filePiece" || record.record.value.path !== "global/pg_control")
+      if (record.record.case !== "filePiece" || bytePath(record.record.value.path) !== "global/pg_control")
         return [record];
       const value = { backupStopLsn: branch.head.lsn, postgresTimelineId: 1 };
       marker = { record: { case: "consistentPoint", value } };

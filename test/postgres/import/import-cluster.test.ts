@@ -4,6 +4,7 @@ import test from "ava";
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { createPostgres, POSTGRES_MAJORS, type TestPostgres } from "../../../scripts/support/postgres.js";
+import { bytePath } from "../../../src/postgres/byte-path.js";
 import { importCluster } from "../../../src/postgres/import/import-cluster.js";
 import { openStore } from "./open-store.js";
 import { faultsOf, readBranch } from "./read-branch.js";
@@ -97,7 +98,7 @@ for (const major of POSTGRES_MAJORS) {
     t.is(content.file("PG_VERSION")?.toString(), `${major}\n`);
     t.is(content.file("global/pg_control")?.length, 8192);
     t.regex(content.file("backup_label")?.toString() ?? "", /LABEL: neon import/);
-    const directories = content.of("directory").map(({ value }) => value.path);
+    const directories = content.of("directory").map(({ value }) => bytePath(value.path));
     for (const path of [
       "pg_notify",
       "pg_subtrans",
@@ -114,7 +115,7 @@ for (const major of POSTGRES_MAJORS) {
       t.is(content.file(path), undefined);
     }
     t.deepEqual(
-      content.of("filePiece").filter(({ value }) => /^(pg_wal|pg_replslot)\//.test(value.path)),
+      content.of("filePiece").filter(({ value }) => /^(pg_wal|pg_replslot)\//.test(bytePath(value.path))),
       [],
     );
     t.deepEqual(await server.query("select * from pg_replication_slots"), []);
@@ -141,7 +142,7 @@ for (const major of POSTGRES_MAJORS) {
     );
     const content = await readBranch(store, branch);
     t.deepEqual(faultsOf(branch, content), []);
-    const directories = content.of("directory").map(({ value }) => value.path);
+    const directories = content.of("directory").map(({ value }) => bytePath(value.path));
     t.true(directories.includes(`pg_tblspc/${oid}`));
     t.true(
       directories.some((path) => new RegExp(`^pg_tblspc/${oid}/PG_${major}_\\d+/${database}$`).test(path)),

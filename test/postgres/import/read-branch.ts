@@ -1,5 +1,6 @@
 import { FrameKind } from "../../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Record, RelationFork } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import { bytePath } from "../../../src/postgres/byte-path.js";
 import type { Branch, Store } from "../../../src/timeline/store.js";
 
 /** All records of a case, as they are in a Record. */
@@ -36,7 +37,7 @@ export async function readBranch(store: Store, branch: Branch): Promise<BranchCo
     records,
     of,
     file(path) {
-      const pieces = of("filePiece").filter(({ value }) => value.path === path);
+      const pieces = of("filePiece").filter(({ value }) => bytePath(value.path) === path);
       return pieces.length === 0 ? undefined : Buffer.concat(pieces.map(({ value }) => value.data));
     },
     fork(fork) {

@@ -12,8 +12,10 @@ const big = Buffer.alloc(300_000, "x");
 const inits: RecordInit[] = [
   ...(samples(RecordSchema) as RecordBatch["records"]),
   { record: { case: "wal", value: { postgresTimelineId: 1, startLsn: 0x1000000n, data: big } } },
-  { record: { case: "filePiece", value: { path: "empty", offset: 0n, data: new Uint8Array() } } },
-  { record: { case: "filePiece", value: { path: "big", offset: 1n, data: big } } },
+  {
+    record: { case: "filePiece", value: { path: Buffer.from("empty"), offset: 0n, data: new Uint8Array() } },
+  },
+  { record: { case: "filePiece", value: { path: Buffer.from("big"), offset: 1n, data: big } } },
   { record: { case: "pageImages", value: { blocks: [], pages: new Uint8Array() } } },
   { record: { case: "pageImages", value: { relation: {}, blocks: [0, 1, 1 << 20], pages: big } } },
 ];
