@@ -44,3 +44,6 @@ export const MAX_SEQ = Number.MAX_SAFE_INTEGER;
 
 /** The only block size that neon takes, in bytes (Postgres's default). */
 export const BLOCK_SIZE = 8192;
+
+/** Milliseconds for which a Postgres that recovers a branch to prove it may say nothing before it is given up. */
+export const BOOT_SILENCE_MS = 600_000;

@@ -17,12 +17,14 @@ const USUAL_PLACES = [
 
 /**
  * The directory of this host that holds `postgres`, `pg_ctl` and `psql` of a major version; undefined if there is none
- * at the usual places or in PATH.
+ * in NEON_POSTGRES_BIN, at the usual places or in PATH.
  */
 export async function installedPostgres(majorVersion: number): Promise<string | undefined> {
-  const inPath = (process.env.PATH ?? "").split(delimiter).filter((directory) => directory.startsWith("/"));
+  const [named, inPath] = [process.env.NEON_POSTGRES_BIN, process.env.PATH].map((list) =>
+    (list ?? "").split(delimiter).filter((directory) => directory.startsWith("/")),
+  ) as [string[], string[]];
   const usual = USUAL_PLACES.map((place) => place.replace("N", String(majorVersion)));
-  for (const directory of new Set([...usual, ...inPath])) {
+  for (const directory of new Set([...named, ...usual, ...inPath])) {
     if ((await majorVersionOf(directory)) === majorVersion && (await runs(join(directory, "pg_ctl")))) {
       return directory;
     }

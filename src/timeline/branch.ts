@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type StartRecord, StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import type { BootProof } from "../../gen/neon/pageserver/v1/service_pb.js";
 import type { BranchRef } from "../../gen/neon/store/v1/store_pb.js";
 import { type ChainPoint, hex, lineage, requireTimeline, timelineBytes } from "./chain.js";
 import type { Head } from "./head.js";
@@ -20,6 +21,8 @@ export interface Branch {
   readonly ownBytes: number;
   /** Another branch whose history it goes on from. */
   readonly parent: string | undefined;
+  /** The last proof that a stock Postgres recovers it, or recovered it earlier in its history. */
+  readonly proof?: BootProof | undefined;
 }
 
 /** Where a branch stands. */
@@ -47,6 +50,7 @@ export function describeBranch(refs: Refs, name: string, ref: BranchRef): Branch
     bytes,
     ownBytes: bytes - sharedBytes,
     parent,
+    proof: ref.proof,
   };
 }
 

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import type { BootProof } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { type BranchRef, BranchRefSchema } from "../../gen/neon/store/v1/store_pb.js";
 import { NeonError } from "../errors.js";
 import { formatLsn } from "../lsn.js";
@@ -21,6 +22,8 @@ export interface Move {
   readonly frames: FrameAppender | Base;
   /** Keep what the branch points to under another name, since the new head does not contain it. */
   readonly keepOld: boolean;
+  /** A proof of a place in the history that the new head has, for a branch that is made. */
+  readonly proof?: BootProof | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export function moveBranch(refs: Refs, move: Move, shown: ReadonlySet<string>): 
   const recovery =
     current !== undefined && move.keepOld ? keepUnderOtherName(refs, name, current) : undefined;
   const timelineId = placeFrames(refs, current, frames, head, recovery !== undefined, shown);
+  const proof = recovery === undefined ? (current?.proof ?? move.proof) : undefined;
   refs.branch.put(
     name,
     create(BranchRefSchema, {
@@ -42,6 +46,7 @@ export function moveBranch(refs: Refs, move: Move, shown: ReadonlySet<string>): 
       digest: head.digest,
       seq: BigInt(head.seq),
       timelineId: Buffer.from(timelineId, "hex"),
+      ...(proof !== undefined && { proof }),
     }),
   );
   if (current !== undefined && recovery === undefined) leaveDamage(refs, current, timelineId);

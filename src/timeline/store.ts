@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
+import type { BootProof } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../errors.js";
 import { syncDirectory } from "../sync-path.js";
 import type { Base } from "./base.js";
@@ -17,6 +18,7 @@ import { FrameAppender } from "./frame-appender.js";
 import type { Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
 import { type Move, moveBranch, recoveryName } from "./move-branch.js";
+import { recordProof } from "./record-proof.js";
 import { recover } from "./recover.js";
 import { Refs } from "./refs.js";
 import type { Shelf } from "./segment/seal-segment.js";
@@ -209,11 +211,17 @@ export class Store {
     const release = this.pin(point);
     try {
       const frames = await this.baseAt(point);
-      await this.move({ name, expected: undefined, head, frames, keepOld: false });
+      const proof = source.proof !== undefined && source.proof.lsn <= head.lsn ? source.proof : undefined;
+      await this.move({ name, expected: undefined, head, frames, keepOld: false, proof });
     } finally {
       release();
     }
     return this.requireBranch(name);
+  }
+
+  /** See {@link recordProof}. */
+  async recordProof(branch: Branch, proof: BootProof): Promise<void> {
+    await this.#refs.transaction(() => recordProof(this.#refs, branch, proof));
   }
 
   /** Gives a branch another name, and takes its replication slots along. Throws 42704 and 42710. */

@@ -1,6 +1,7 @@
 import { callAndPrint } from "../call-and-print.js";
 import { defineCommand } from "../command.js";
 import { formatBytes, formatFields, formatHead, formatHex } from "../format.js";
+import { formatProver } from "../format-prover.js";
 
 /** `neon branch show`. */
 export const branchShowCommand = defineCommand({
@@ -10,7 +11,7 @@ export const branchShowCommand = defineCommand({
   run: async (args) => {
     const { timestampDate } = await import("@bufbuild/protobuf/wkt");
     const { formatLsn } = await import("../../lsn.js");
-    await callAndPrint(args, "branchShow", { branch: args.branch }, (branch) =>
+    await callAndPrint(args, "branchShow", { branch: args.branch }, ({ proof, ...branch }) =>
       formatFields({
         branch: branch.name,
         head: formatHead(branch.head),
@@ -23,6 +24,9 @@ export const branchShowCommand = defineCommand({
         "backup start": formatLsn(branch.backupStartLsn),
         "WAL segments": formatBytes(branch.walSegmentSize),
         imported: branch.importedAt && timestampDate(branch.importedAt).toISOString(),
+        proven:
+          proof &&
+          `at ${formatLsn(proof.lsn)}, ${proof.at && timestampDate(proof.at).toISOString()}, by ${formatProver(proof)}`,
       }),
     );
   },

@@ -38,6 +38,8 @@ export interface ExportResult {
   readonly notes: string[];
   /** Lines for a shell of this host that start the cluster, wait until it takes writes, and log in. */
   readonly commands: string[];
+  /** A superuser to log in as. */
+  readonly role: string;
 }
 
 /**
@@ -53,10 +55,10 @@ export async function exportBranch(options: ExportOptions): Promise<ExportResult
   const { branch, signal } = options;
   const target = await TargetDirectory.create(options.directory);
   try {
-    const { bytes, majorVersion, notes, commands } = await fill(target, options);
+    const result = await fill(target, options);
     options.onProgress?.({ phase: "sync", bytes: branch.bytes, totalBytes: branch.bytes });
     await target.publish(signal, branch.start.groupAccess ? groupAccessMode : undefined);
-    return { bytes, majorVersion, notes, commands };
+    return result;
   } catch (error) {
     await target.discard();
     if (signal?.aborted && error === signal.reason && !(error instanceof NeonError)) {
@@ -86,7 +88,7 @@ async function fill(target: TargetDirectory, options: ExportOptions): Promise<Ex
   }
   const ownedByRoot = process.getuid?.() === 0;
   const commands = startCommands({ directory: target.place, binaries, port, role, keepConfig, ownedByRoot });
-  return { bytes, majorVersion, notes, commands };
+  return { bytes, majorVersion, notes, commands, role };
 }
 
 async function write(cluster: ClusterWriter, options: ExportOptions): Promise<RecoveryNeeds> {

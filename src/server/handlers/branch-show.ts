@@ -11,7 +11,7 @@ export async function branchShow(
   { branch: name }: BranchShowRequest,
   { store }: Context,
 ): Promise<MessageInitShape<typeof BranchShowResponseSchema>> {
-  const { head, timelineId, frames, bytes, start } = store.requireBranch(name);
+  const { head, timelineId, frames, bytes, start, proof } = store.requireBranch(name);
   return {
     name,
     head: toHeadMessage(head),
@@ -23,5 +23,6 @@ export async function branchShow(
     backupStartLsn: start.backupStartLsn,
     walSegmentSize: start.walSegmentSize,
     ...(start.startedAt !== undefined && { importedAt: start.startedAt }),
+    ...(proof !== undefined && { proof }),
   };
 }

@@ -1,13 +1,17 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  BranchVerifyRequest,
-  BranchVerifyResponseSchema,
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import {
+  type BootProof,
+  BootProofSchema,
+  type BranchVerifyRequest,
+  type BranchVerifyResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../../errors.js";
 import type { Verification } from "../../postgres/history/verify-branches.js";
-import type { Store } from "../../timeline/store.js";
+import type { Branch, Store } from "../../timeline/store.js";
 import type { Context } from "../context.js";
 import { progressMessage } from "./progress-message.js";
+import { secondsSince } from "./seconds-since.js";
 
 type Row = MessageInitShape<typeof BranchVerifyResponseSchema>;
 
@@ -16,9 +20,10 @@ type Row = MessageInitShape<typeof BranchVerifyResponseSchema>;
  * others from being checked; behind the rows, what is wrong with the index.
  */
 export async function* branchVerify(
-  { branch: only }: BranchVerifyRequest,
-  { store, signal, progress }: Context,
+  { branch: only, boot = false }: BranchVerifyRequest,
+  context: Context,
 ): AsyncGenerator<Row> {
+  const { store, signal, progress } = context;
   const branches = only === undefined ? [] : [store.requireBranch(only)];
   for (const name of only === undefined ? store.branchNames() : []) {
     try {
@@ -34,7 +39,10 @@ export async function* branchVerify(
     signal,
     onProgress: (step) => progress(progressMessage(step)),
   });
-  for await (const verification of found) yield await describe(store, verification);
+  for await (const verification of found) {
+    const row = await describe(store, verification);
+    yield boot && row.ok ? { ...row, ...(await prove(verification.branch, context)) } : row;
+  }
   if (only === undefined) await assertConsistent(store);
 }
 
@@ -53,6 +61,42 @@ async function describe(store: Store, { branch, frames, bytes, pages, damage }: 
     return { ...row, repairable, rebuiltFooters: BigInt(await store.upkeep.rebuildFooters(branch)) };
   } catch (thrown) {
     return { ...unusable(branch.name, thrown), ...(damage !== undefined && row) };
+  }
+}
+
+/** What a row says besides where a proof was asked for. */
+type Proving = { proof: BootProof } | { unproven: string } | { ok: false; error: string };
+
+/** Has a stock Postgres recover a branch, and takes that down. What keeps it from being tried is no fault of the branch. */
+async function prove(branch: Branch, { store, directory, signal, progress }: Context): Promise<Proving> {
+  const begin = performance.now();
+  const { bootBranch, TrialError } = await import("../../postgres/boot/boot-branch.js");
+  try {
+    const result = await bootBranch({
+      store,
+      branch,
+      directory,
+      signal,
+      onProgress: (step) => progress(progressMessage(step)),
+    });
+    const { serverVersion, amcheck } = result;
+    const proof = create(BootProofSchema, {
+      lsn: branch.head.lsn,
+      at: timestampNow(),
+      serverVersion,
+      amcheck,
+      databases: BigInt(result.databases),
+      tables: BigInt(result.tables),
+      rows: result.rows,
+      seconds: secondsSince(begin),
+    });
+    await store.recordProof(branch, proof);
+    return { proof };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    if (thrown instanceof TrialError) return { ok: false, error: thrown.message };
+    const { message, hint } = NeonError.from(thrown);
+    return { unproven: hint === undefined ? message : `${message}. ${hint}` };
   }
 }
 

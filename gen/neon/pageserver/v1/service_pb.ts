@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/pageserver/v1/service.proto.
  */
 export const file_neon_pageserver_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIjIKEUJyYW5jaExpc3RSZXF1ZXN0EhUKA3VyaRgBIAEoCUIDgAEBSACIAQFCBgoEX3VyaSKhAQoSQnJhbmNoTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg0KBWJ5dGVzGAQgASgEEhEKCW93bl9ieXRlcxgFIAEoBBITCgZwYXJlbnQYBiABKAlIAIgBAUIJCgdfcGFyZW50IiMKEUJyYW5jaFNob3dSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSKgAgoSQnJhbmNoU2hvd1Jlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBBIZChFzeXN0ZW1faWRlbnRpZmllchgGIAEoBBIaChJzZXJ2ZXJfdmVyc2lvbl9udW0YByABKA0SHgoQYmFja3VwX3N0YXJ0X2xzbhgIIAEoBEIEyNoYARIYChB3YWxfc2VnbWVudF9zaXplGAkgASgNEi8KC2ltcG9ydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ6ChFCcmFuY2hQdXNoUmVxdWVzdBIOCgZicmFuY2gYASABKAkSEwoLdGltZWxpbmVfaWQYAiABKAwSEgoFZm9yY2UYAyABKAhIAIgBARIVCghleHBlY3RlZBgEIAEoCUgBiAEBQggKBl9mb3JjZUILCglfZXhwZWN0ZWQiOAoRQnJhbmNoUHVsbFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMIlMKE0JyYW5jaENyZWF0ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzb3VyY2UYAiABKAkSFgoDbHNuGAMgASgEQgTI2hgBSACIAQFCBgoEX2xzbiJMChRCcmFuY2hDcmVhdGVSZXNwb25zZRIMCgRuYW1lGAEgASgJEiYKBGhlYWQYAiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCI1ChNCcmFuY2hSZW5hbWVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIbmV3X25hbWUYAiABKAkiJAoUQnJhbmNoUmVuYW1lUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIjChNCcmFuY2hEZWxldGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiTAoUQnJhbmNoRGVsZXRlUmVzcG9uc2USDAoEbmFtZRgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiSAoQQnJhbmNoTG9nUmVxdWVzdBIOCgZicmFuY2gYASABKAkSFgoJbWF4X2NvdW50GAIgASgESACIAQFCDAoKX21heF9jb3VudCKoAgoRQnJhbmNoTG9nUmVzcG9uc2USDAoEa2luZBgBIAEoCRIXCglzdGFydF9sc24YAiABKARCBMjaGAESFQoHZW5kX2xzbhgDIAEoBEIEyNoYARIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKAQSDwoHY29tbWl0cxgGIAEoBBIzCg9maXJzdF9jb21taXRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3RfY29tbWl0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZkaWdlc3QYCSABKAwSLAoIdGFrZW5fYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlkKE0JyYW5jaFZlcmlmeVJlcXVlc3QSEwoGYnJhbmNoGAEgASgJSACIAQESFQoIcHJvZ3Jlc3MYAiABKAhIAYgBAUIJCgdfYnJhbmNoQgsKCV9wcm9ncmVzcyL9AQoUQnJhbmNoVmVyaWZ5UmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEgoKAm9rGAIgASgIEg4KBmZyYW1lcxgDIAEoBBINCgVieXRlcxgEIAEoBBINCgVwYWdlcxgFIAEoBBIWCgliYWRfZnJhbWUYBiABKARIAIgBARISCgVlcnJvchgHIAEoCUgBiAEBEhwKCXNhdmVkX2xzbhgIIAEoBEIEyNoYAUgCiAEBEhIKCnJlcGFpcmFibGUYCSABKAgSFwoPcmVidWlsdF9mb290ZXJzGAogASgEQgwKCl9iYWRfZnJhbWVCCAoGX2Vycm9yQgwKCl9zYXZlZF9sc24iMQoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0EhAKA2FsbBgBIAEoCEgAiAEBQgYKBF9hbGwiOQoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIQCghzZWdtZW50cxgBIAEoBBINCgVieXRlcxgCIAEoBCI1Cg5Vc2VyQWRkUmVxdWVzdBIMCgRuYW1lGAEgASgJEhUKCHZlcmlmaWVyGAIgASgJQgOAAQEiHwoPVXNlckFkZFJlc3BvbnNlEgwKBG5hbWUYASABKAkiEQoPVXNlckxpc3RSZXF1ZXN0IjAKEFVzZXJMaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRIOCgZtZXRob2QYAiABKAkiIQoRVXNlclJlbW92ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIiChJVc2VyUmVtb3ZlUmVzcG9uc2USDAoEbmFtZRgBIAEoCSK4AgoSUGVyZm9ybVB1c2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIQCgN1cmkYAiABKAlCA4ABARIfChJkZXN0aW5hdGlvbl9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBEhMKBmZvbGxvdxgJIAEoCEgGiAEBQhUKE19kZXN0aW5hdGlvbl9icmFuY2hCCwoJX3Byb2dyZXNzQggKBl9mb3JjZUILCglfZXhwZWN0ZWRCCgoIX2RyeV9ydW5CCgoIX2J3bGltaXRCCQoHX2ZvbGxvdyKaAwoTUGVyZm9ybVB1c2hSZXNwb25zZRIOCgZicmFuY2gYASABKAkSGgoSZGVzdGluYXRpb25fYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIo4CChJQZXJmb3JtUHVsbFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEhoKDXNvdXJjZV9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBQhAKDl9zb3VyY2VfYnJhbmNoQgsKCV9wcm9ncmVzc0IICgZfZm9yY2VCCwoJX2V4cGVjdGVkQgoKCF9kcnlfcnVuQgoKCF9id2xpbWl0IpUDChNQZXJmb3JtUHVsbFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIVCg1zb3VyY2VfYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIp4BChRQZXJmb3JtSW1wb3J0UmVxdWVzdBIOCgZicmFuY2gYASABKAkSEAoDdXJpGAIgASgJQgOAAQESFQoIcHJvZ3Jlc3MYAyABKAhIAIgBARITCgZmb2xsb3cYBCABKAhIAYgBARIUCgdub19zbG90GAUgASgISAKIAQFCCwoJX3Byb2dyZXNzQgkKB19mb2xsb3dCCgoIX25vX3Nsb3Qi3QEKFVBlcmZvcm1JbXBvcnRSZXNwb25zZRIOCgZicmFuY2gYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgDIAEoBBINCgVieXRlcxgEIAEoBBIUCgxzb3VyY2VfYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARIcCglzdGFydF9sc24YByABKARCBMjaGAFIAIgBARIRCgRzbG90GAggASgJSAGIAQFCDAoKX3N0YXJ0X2xzbkIHCgVfc2xvdCKHAQoUUGVyZm9ybUV4cG9ydFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRIYCgtrZWVwX2NvbmZpZxgDIAEoCEgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQFCDgoMX2tlZXBfY29uZmlnQgsKCV9wcm9ncmVzcyLDAQoVUGVyZm9ybUV4cG9ydFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIRCglkaXJlY3RvcnkYAiABKAkSJgoEaGVhZBgDIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEh4KFnBvc3RncmVzX21ham9yX3ZlcnNpb24YBCABKA0SDQoFYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARINCgVub3RlcxgHIAMoCRIQCghjb21tYW5kcxgIIAMoCSIyChBPcmlnaW5BZGRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoDdXJpGAIgASgJQgOAAQEiIQoRT3JpZ2luQWRkUmVzcG9uc2USDAoEbmFtZRgBIAEoCSITChFPcmlnaW5MaXN0UmVxdWVzdCIvChJPcmlnaW5MaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiIwoTT3JpZ2luUmVtb3ZlUmVxdWVzdBIMCgRuYW1lGAEgASgJIiQKFE9yaWdpblJlbW92ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiFQoTU2VydmVyU3RhdHVzUmVxdWVzdCKqAQoUU2VydmVyU3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SEgoKcmVwb3NpdG9yeRgDIAEoCRITCgZsaXN0ZW4YBCABKAlIAIgBARIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghicmFuY2hlcxgGIAEoDUIJCgdfbGlzdGVuIhQKEkNvbW1hbmRMaXN0UmVxdWVzdCIyChNDb21tYW5kTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFdXNhZ2UYAiABKAkiUgoIUHJvZ3Jlc3MSDQoFcGhhc2UYASABKAkSDQoFYnl0ZXMYAiABKAQSGAoLdG90YWxfYnl0ZXMYAyABKARIAIgBAUIOCgxfdG90YWxfYnl0ZXMy2xAKEVBhZ2VTZXJ2ZXJTZXJ2aWNlEl0KCkJyYW5jaExpc3QSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlc3BvbnNlMAESWwoKQnJhbmNoU2hvdxIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVzcG9uc2USXwoKQnJhbmNoUHVzaBIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hQdXNoUmVxdWVzdBoiLm5lb24ucGFnZXNlcnZlci52MS5TZXNzaW9uTWVzc2FnZSIEyNoYATABEl8KCkJyYW5jaFB1bGwSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVsbFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJhCgxCcmFuY2hDcmVhdGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoQ3JlYXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hDcmVhdGVSZXNwb25zZRJhCgxCcmFuY2hSZW5hbWUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUmVuYW1lUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hSZW5hbWVSZXNwb25zZRJhCgxCcmFuY2hEZWxldGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoRGVsZXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hEZWxldGVSZXNwb25zZRJaCglCcmFuY2hMb2cSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTG9nUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hMb2dSZXNwb25zZTABEmMKDEJyYW5jaFZlcmlmeRInLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hWZXJpZnlSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFZlcmlmeVJlc3BvbnNlMAESZwoOQ29sbGVjdEdhcmJhZ2USKS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GioubmVvbi5wYWdlc2VydmVyLnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUgoHVXNlckFkZBIiLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVxdWVzdBojLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVzcG9uc2USVwoIVXNlckxpc3QSIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckxpc3RSZXF1ZXN0GiQubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJMaXN0UmVzcG9uc2UwARJbCgpVc2VyUmVtb3ZlEiUubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXNwb25zZRJeCgtQZXJmb3JtUHVzaBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVzaFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXNwb25zZRJeCgtQZXJmb3JtUHVsbBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVsbFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1bGxSZXNwb25zZRJkCg1QZXJmb3JtSW1wb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXNwb25zZRJkCg1QZXJmb3JtRXhwb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXNwb25zZRJYCglPcmlnaW5BZGQSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5BZGRSZXNwb25zZRJdCgpPcmlnaW5MaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXNwb25zZTABEmEKDE9yaWdpblJlbW92ZRInLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpblJlbW92ZVJlc3BvbnNlEmEKDFNlcnZlclN0YXR1cxInLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLlNlcnZlclN0YXR1c1Jlc3BvbnNlEmAKC0NvbW1hbmRMaXN0EiYubmVvbi5wYWdlc2VydmVyLnYxLkNvbW1hbmRMaXN0UmVxdWVzdBonLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
+  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIjIKEUJyYW5jaExpc3RSZXF1ZXN0EhUKA3VyaRgBIAEoCUIDgAEBSACIAQFCBgoEX3VyaSKhAQoSQnJhbmNoTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg0KBWJ5dGVzGAQgASgEEhEKCW93bl9ieXRlcxgFIAEoBBITCgZwYXJlbnQYBiABKAlIAIgBAUIJCgdfcGFyZW50IiMKEUJyYW5jaFNob3dSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSLOAgoSQnJhbmNoU2hvd1Jlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBBIZChFzeXN0ZW1faWRlbnRpZmllchgGIAEoBBIaChJzZXJ2ZXJfdmVyc2lvbl9udW0YByABKA0SHgoQYmFja3VwX3N0YXJ0X2xzbhgIIAEoBEIEyNoYARIYChB3YWxfc2VnbWVudF9zaXplGAkgASgNEi8KC2ltcG9ydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgVwcm9vZhgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5Cb290UHJvb2YiegoRQnJhbmNoUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMEhIKBWZvcmNlGAMgASgISACIAQESFQoIZXhwZWN0ZWQYBCABKAlIAYgBAUIICgZfZm9yY2VCCwoJX2V4cGVjdGVkIjgKEUJyYW5jaFB1bGxSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRITCgt0aW1lbGluZV9pZBgCIAEoDCJTChNCcmFuY2hDcmVhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGc291cmNlGAIgASgJEhYKA2xzbhgDIAEoBEIEyNoYAUgAiAEBQgYKBF9sc24iTAoUQnJhbmNoQ3JlYXRlUmVzcG9uc2USDAoEbmFtZRgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiNQoTQnJhbmNoUmVuYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCG5ld19uYW1lGAIgASgJIiQKFEJyYW5jaFJlbmFtZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiIwoTQnJhbmNoRGVsZXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJIkwKFEJyYW5jaERlbGV0ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkIkgKEEJyYW5jaExvZ1JlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhYKCW1heF9jb3VudBgCIAEoBEgAiAEBQgwKCl9tYXhfY291bnQiqAIKEUJyYW5jaExvZ1Jlc3BvbnNlEgwKBGtpbmQYASABKAkSFwoJc3RhcnRfbHNuGAIgASgEQgTI2hgBEhUKB2VuZF9sc24YAyABKARCBMjaGAESDgoGZnJhbWVzGAQgASgEEg0KBWJ5dGVzGAUgASgEEg8KB2NvbW1pdHMYBiABKAQSMwoPZmlyc3RfY29tbWl0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X2NvbW1pdF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZGlnZXN0GAkgASgMEiwKCHRha2VuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ1ChNCcmFuY2hWZXJpZnlSZXF1ZXN0EhMKBmJyYW5jaBgBIAEoCUgAiAEBEhUKCHByb2dyZXNzGAIgASgISAGIAQESEQoEYm9vdBgDIAEoCEgCiAEBQgkKB19icmFuY2hCCwoJX3Byb2dyZXNzQgcKBV9ib290Is8CChRCcmFuY2hWZXJpZnlSZXNwb25zZRIOCgZicmFuY2gYASABKAkSCgoCb2sYAiABKAgSDgoGZnJhbWVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXBhZ2VzGAUgASgEEhYKCWJhZF9mcmFtZRgGIAEoBEgAiAEBEhIKBWVycm9yGAcgASgJSAGIAQESHAoJc2F2ZWRfbHNuGAggASgEQgTI2hgBSAKIAQESEgoKcmVwYWlyYWJsZRgJIAEoCBIXCg9yZWJ1aWx0X2Zvb3RlcnMYCiABKAQSLAoFcHJvb2YYCyABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQm9vdFByb29mEhUKCHVucHJvdmVuGAwgASgJSAOIAQFCDAoKX2JhZF9mcmFtZUIICgZfZXJyb3JCDAoKX3NhdmVkX2xzbkILCglfdW5wcm92ZW4isQEKCUJvb3RQcm9vZhIRCgNsc24YASABKARCBMjaGAESJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAMgASgJEg8KB2FtY2hlY2sYBCABKAgSEQoJZGF0YWJhc2VzGAUgASgEEg4KBnRhYmxlcxgGIAEoBBIMCgRyb3dzGAcgASgEEg8KB3NlY29uZHMYCCABKAEiMQoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0EhAKA2FsbBgBIAEoCEgAiAEBQgYKBF9hbGwiOQoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIQCghzZWdtZW50cxgBIAEoBBINCgVieXRlcxgCIAEoBCI1Cg5Vc2VyQWRkUmVxdWVzdBIMCgRuYW1lGAEgASgJEhUKCHZlcmlmaWVyGAIgASgJQgOAAQEiHwoPVXNlckFkZFJlc3BvbnNlEgwKBG5hbWUYASABKAkiEQoPVXNlckxpc3RSZXF1ZXN0IjAKEFVzZXJMaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRIOCgZtZXRob2QYAiABKAkiIQoRVXNlclJlbW92ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIiChJVc2VyUmVtb3ZlUmVzcG9uc2USDAoEbmFtZRgBIAEoCSK4AgoSUGVyZm9ybVB1c2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIQCgN1cmkYAiABKAlCA4ABARIfChJkZXN0aW5hdGlvbl9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBEhMKBmZvbGxvdxgJIAEoCEgGiAEBQhUKE19kZXN0aW5hdGlvbl9icmFuY2hCCwoJX3Byb2dyZXNzQggKBl9mb3JjZUILCglfZXhwZWN0ZWRCCgoIX2RyeV9ydW5CCgoIX2J3bGltaXRCCQoHX2ZvbGxvdyKaAwoTUGVyZm9ybVB1c2hSZXNwb25zZRIOCgZicmFuY2gYASABKAkSGgoSZGVzdGluYXRpb25fYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIo4CChJQZXJmb3JtUHVsbFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEhoKDXNvdXJjZV9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBQhAKDl9zb3VyY2VfYnJhbmNoQgsKCV9wcm9ncmVzc0IICgZfZm9yY2VCCwoJX2V4cGVjdGVkQgoKCF9kcnlfcnVuQgoKCF9id2xpbWl0IpUDChNQZXJmb3JtUHVsbFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIVCg1zb3VyY2VfYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIp4BChRQZXJmb3JtSW1wb3J0UmVxdWVzdBIOCgZicmFuY2gYASABKAkSEAoDdXJpGAIgASgJQgOAAQESFQoIcHJvZ3Jlc3MYAyABKAhIAIgBARITCgZmb2xsb3cYBCABKAhIAYgBARIUCgdub19zbG90GAUgASgISAKIAQFCCwoJX3Byb2dyZXNzQgkKB19mb2xsb3dCCgoIX25vX3Nsb3Qi3QEKFVBlcmZvcm1JbXBvcnRSZXNwb25zZRIOCgZicmFuY2gYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgDIAEoBBINCgVieXRlcxgEIAEoBBIUCgxzb3VyY2VfYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARIcCglzdGFydF9sc24YByABKARCBMjaGAFIAIgBARIRCgRzbG90GAggASgJSAGIAQFCDAoKX3N0YXJ0X2xzbkIHCgVfc2xvdCKHAQoUUGVyZm9ybUV4cG9ydFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRIYCgtrZWVwX2NvbmZpZxgDIAEoCEgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQFCDgoMX2tlZXBfY29uZmlnQgsKCV9wcm9ncmVzcyLDAQoVUGVyZm9ybUV4cG9ydFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIRCglkaXJlY3RvcnkYAiABKAkSJgoEaGVhZBgDIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEh4KFnBvc3RncmVzX21ham9yX3ZlcnNpb24YBCABKA0SDQoFYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARINCgVub3RlcxgHIAMoCRIQCghjb21tYW5kcxgIIAMoCSIyChBPcmlnaW5BZGRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoDdXJpGAIgASgJQgOAAQEiIQoRT3JpZ2luQWRkUmVzcG9uc2USDAoEbmFtZRgBIAEoCSITChFPcmlnaW5MaXN0UmVxdWVzdCIvChJPcmlnaW5MaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiIwoTT3JpZ2luUmVtb3ZlUmVxdWVzdBIMCgRuYW1lGAEgASgJIiQKFE9yaWdpblJlbW92ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiFQoTU2VydmVyU3RhdHVzUmVxdWVzdCKqAQoUU2VydmVyU3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SEgoKcmVwb3NpdG9yeRgDIAEoCRITCgZsaXN0ZW4YBCABKAlIAIgBARIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghicmFuY2hlcxgGIAEoDUIJCgdfbGlzdGVuIhQKEkNvbW1hbmRMaXN0UmVxdWVzdCIyChNDb21tYW5kTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFdXNhZ2UYAiABKAkiUgoIUHJvZ3Jlc3MSDQoFcGhhc2UYASABKAkSDQoFYnl0ZXMYAiABKAQSGAoLdG90YWxfYnl0ZXMYAyABKARIAIgBAUIOCgxfdG90YWxfYnl0ZXMy2xAKEVBhZ2VTZXJ2ZXJTZXJ2aWNlEl0KCkJyYW5jaExpc3QSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlc3BvbnNlMAESWwoKQnJhbmNoU2hvdxIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVzcG9uc2USXwoKQnJhbmNoUHVzaBIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hQdXNoUmVxdWVzdBoiLm5lb24ucGFnZXNlcnZlci52MS5TZXNzaW9uTWVzc2FnZSIEyNoYATABEl8KCkJyYW5jaFB1bGwSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVsbFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJhCgxCcmFuY2hDcmVhdGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoQ3JlYXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hDcmVhdGVSZXNwb25zZRJhCgxCcmFuY2hSZW5hbWUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUmVuYW1lUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hSZW5hbWVSZXNwb25zZRJhCgxCcmFuY2hEZWxldGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoRGVsZXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hEZWxldGVSZXNwb25zZRJaCglCcmFuY2hMb2cSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTG9nUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hMb2dSZXNwb25zZTABEmMKDEJyYW5jaFZlcmlmeRInLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hWZXJpZnlSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFZlcmlmeVJlc3BvbnNlMAESZwoOQ29sbGVjdEdhcmJhZ2USKS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GioubmVvbi5wYWdlc2VydmVyLnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUgoHVXNlckFkZBIiLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVxdWVzdBojLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVzcG9uc2USVwoIVXNlckxpc3QSIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckxpc3RSZXF1ZXN0GiQubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJMaXN0UmVzcG9uc2UwARJbCgpVc2VyUmVtb3ZlEiUubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXNwb25zZRJeCgtQZXJmb3JtUHVzaBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVzaFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXNwb25zZRJeCgtQZXJmb3JtUHVsbBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVsbFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1bGxSZXNwb25zZRJkCg1QZXJmb3JtSW1wb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXNwb25zZRJkCg1QZXJmb3JtRXhwb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXNwb25zZRJYCglPcmlnaW5BZGQSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5BZGRSZXNwb25zZRJdCgpPcmlnaW5MaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXNwb25zZTABEmEKDE9yaWdpblJlbW92ZRInLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpblJlbW92ZVJlc3BvbnNlEmEKDFNlcnZlclN0YXR1cxInLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLlNlcnZlclN0YXR1c1Jlc3BvbnNlEmAKC0NvbW1hbmRMaXN0EiYubmVvbi5wYWdlc2VydmVyLnYxLkNvbW1hbmRMaXN0UmVxdWVzdBonLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
 
 /**
  * Arguments of branch_list.
@@ -190,6 +190,13 @@ export type BranchShowResponse = Message<"neon.pageserver.v1.BranchShowResponse"
    * @generated from field: google.protobuf.Timestamp imported_at = 10;
    */
   importedAt?: Timestamp | undefined;
+
+  /**
+   * The last proof that branch_verify has made of the branch, or of one that it was created of; unset if there is none.
+   *
+   * @generated from field: neon.pageserver.v1.BootProof proof = 11;
+   */
+  proof?: BootProof | undefined;
 };
 
 /**
@@ -561,6 +568,14 @@ export type BranchVerifyRequest = Message<"neon.pageserver.v1.BranchVerifyReques
    * @generated from field: optional bool progress = 2;
    */
   progress?: boolean | undefined;
+
+  /**
+   * Prove it: have a stock Postgres of the branch's major version, which the page server's host must have, recover every
+   * branch that is good so far, and read all of it. It runs what the branch's catalog says.
+   *
+   * @generated from field: optional bool boot = 3;
+   */
+  boot?: boolean | undefined;
 };
 
 /**
@@ -646,6 +661,20 @@ export type BranchVerifyResponse = Message<"neon.pageserver.v1.BranchVerifyRespo
    * @generated from field: uint64 rebuilt_footers = 10;
    */
   rebuiltFooters: bigint;
+
+  /**
+   * What the stock Postgres showed that was started on it.
+   *
+   * @generated from field: neon.pageserver.v1.BootProof proof = 11;
+   */
+  proof?: BootProof | undefined;
+
+  /**
+   * Why none could be tried, though it was asked for: this says nothing of the branch.
+   *
+   * @generated from field: optional string unproven = 12;
+   */
+  unproven?: string | undefined;
 };
 
 /**
@@ -654,6 +683,76 @@ export type BranchVerifyResponse = Message<"neon.pageserver.v1.BranchVerifyRespo
  */
 export const BranchVerifyResponseSchema: GenMessage<BranchVerifyResponse> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_service, 15);
+
+/**
+ * A stock Postgres has recovered a branch, and all of it was read.
+ *
+ * @generated from message neon.pageserver.v1.BootProof
+ */
+export type BootProof = Message<"neon.pageserver.v1.BootProof"> & {
+  /**
+   * Where the branch stood.
+   *
+   * @generated from field: uint64 lsn = 1;
+   */
+  lsn: bigint;
+
+  /**
+   * When it was read, by the clock of the page server.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Version of that Postgres, such as 15.18.
+   *
+   * @generated from field: string server_version = 3;
+   */
+  serverVersion: string;
+
+  /**
+   * Whether pg_amcheck was there, and found nothing.
+   *
+   * @generated from field: bool amcheck = 4;
+   */
+  amcheck: boolean;
+
+  /**
+   * Databases that take connections.
+   *
+   * @generated from field: uint64 databases = 5;
+   */
+  databases: bigint;
+
+  /**
+   * Tables in these, the system's and TOAST tables among them.
+   *
+   * @generated from field: uint64 tables = 6;
+   */
+  tables: bigint;
+
+  /**
+   * Rows in these.
+   *
+   * @generated from field: uint64 rows = 7;
+   */
+  rows: bigint;
+
+  /**
+   * Seconds that it took.
+   *
+   * @generated from field: double seconds = 8;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.BootProof.
+ * Use `create(BootProofSchema)` to create a new message.
+ */
+export const BootProofSchema: GenMessage<BootProof> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 16);
 
 /**
  * Arguments of collect_garbage.
@@ -674,7 +773,7 @@ export type CollectGarbageRequest = Message<"neon.pageserver.v1.CollectGarbageRe
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 16);
+  messageDesc(file_neon_pageserver_v1_service, 17);
 
 /**
  * Outcome of collect_garbage.
@@ -702,7 +801,7 @@ export type CollectGarbageResponse = Message<"neon.pageserver.v1.CollectGarbageR
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 17);
+  messageDesc(file_neon_pageserver_v1_service, 18);
 
 /**
  * Arguments of user_add.
@@ -730,7 +829,7 @@ export type UserAddRequest = Message<"neon.pageserver.v1.UserAddRequest"> & {
  * Use `create(UserAddRequestSchema)` to create a new message.
  */
 export const UserAddRequestSchema: GenMessage<UserAddRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 18);
+  messageDesc(file_neon_pageserver_v1_service, 19);
 
 /**
  * Outcome of user_add.
@@ -751,7 +850,7 @@ export type UserAddResponse = Message<"neon.pageserver.v1.UserAddResponse"> & {
  * Use `create(UserAddResponseSchema)` to create a new message.
  */
 export const UserAddResponseSchema: GenMessage<UserAddResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 19);
+  messageDesc(file_neon_pageserver_v1_service, 20);
 
 /**
  * Arguments of user_list.
@@ -766,7 +865,7 @@ export type UserListRequest = Message<"neon.pageserver.v1.UserListRequest"> & {
  * Use `create(UserListRequestSchema)` to create a new message.
  */
 export const UserListRequestSchema: GenMessage<UserListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 20);
+  messageDesc(file_neon_pageserver_v1_service, 21);
 
 /**
  * One user.
@@ -794,7 +893,7 @@ export type UserListResponse = Message<"neon.pageserver.v1.UserListResponse"> & 
  * Use `create(UserListResponseSchema)` to create a new message.
  */
 export const UserListResponseSchema: GenMessage<UserListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 21);
+  messageDesc(file_neon_pageserver_v1_service, 22);
 
 /**
  * Arguments of user_remove.
@@ -815,7 +914,7 @@ export type UserRemoveRequest = Message<"neon.pageserver.v1.UserRemoveRequest"> 
  * Use `create(UserRemoveRequestSchema)` to create a new message.
  */
 export const UserRemoveRequestSchema: GenMessage<UserRemoveRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 22);
+  messageDesc(file_neon_pageserver_v1_service, 23);
 
 /**
  * Outcome of user_remove.
@@ -836,7 +935,7 @@ export type UserRemoveResponse = Message<"neon.pageserver.v1.UserRemoveResponse"
  * Use `create(UserRemoveResponseSchema)` to create a new message.
  */
 export const UserRemoveResponseSchema: GenMessage<UserRemoveResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 23);
+  messageDesc(file_neon_pageserver_v1_service, 24);
 
 /**
  * Arguments of perform_push.
@@ -913,7 +1012,7 @@ export type PerformPushRequest = Message<"neon.pageserver.v1.PerformPushRequest"
  * Use `create(PerformPushRequestSchema)` to create a new message.
  */
 export const PerformPushRequestSchema: GenMessage<PerformPushRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 24);
+  messageDesc(file_neon_pageserver_v1_service, 25);
 
 /**
  * Outcome of perform_push.
@@ -1019,7 +1118,7 @@ export type PerformPushResponse = Message<"neon.pageserver.v1.PerformPushRespons
  * Use `create(PerformPushResponseSchema)` to create a new message.
  */
 export const PerformPushResponseSchema: GenMessage<PerformPushResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 25);
+  messageDesc(file_neon_pageserver_v1_service, 26);
 
 /**
  * Arguments of perform_pull.
@@ -1089,7 +1188,7 @@ export type PerformPullRequest = Message<"neon.pageserver.v1.PerformPullRequest"
  * Use `create(PerformPullRequestSchema)` to create a new message.
  */
 export const PerformPullRequestSchema: GenMessage<PerformPullRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 26);
+  messageDesc(file_neon_pageserver_v1_service, 27);
 
 /**
  * Outcome of perform_pull.
@@ -1195,7 +1294,7 @@ export type PerformPullResponse = Message<"neon.pageserver.v1.PerformPullRespons
  * Use `create(PerformPullResponseSchema)` to create a new message.
  */
 export const PerformPullResponseSchema: GenMessage<PerformPullResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 27);
+  messageDesc(file_neon_pageserver_v1_service, 28);
 
 /**
  * Arguments of perform_import.
@@ -1244,7 +1343,7 @@ export type PerformImportRequest = Message<"neon.pageserver.v1.PerformImportRequ
  * Use `create(PerformImportRequestSchema)` to create a new message.
  */
 export const PerformImportRequestSchema: GenMessage<PerformImportRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 28);
+  messageDesc(file_neon_pageserver_v1_service, 29);
 
 /**
  * Outcome of perform_import.
@@ -1314,7 +1413,7 @@ export type PerformImportResponse = Message<"neon.pageserver.v1.PerformImportRes
  * Use `create(PerformImportResponseSchema)` to create a new message.
  */
 export const PerformImportResponseSchema: GenMessage<PerformImportResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 29);
+  messageDesc(file_neon_pageserver_v1_service, 30);
 
 /**
  * Arguments of perform_export.
@@ -1356,7 +1455,7 @@ export type PerformExportRequest = Message<"neon.pageserver.v1.PerformExportRequ
  * Use `create(PerformExportRequestSchema)` to create a new message.
  */
 export const PerformExportRequestSchema: GenMessage<PerformExportRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 30);
+  messageDesc(file_neon_pageserver_v1_service, 31);
 
 /**
  * Outcome of perform_export.
@@ -1426,7 +1525,7 @@ export type PerformExportResponse = Message<"neon.pageserver.v1.PerformExportRes
  * Use `create(PerformExportResponseSchema)` to create a new message.
  */
 export const PerformExportResponseSchema: GenMessage<PerformExportResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 31);
+  messageDesc(file_neon_pageserver_v1_service, 32);
 
 /**
  * Arguments of origin_add.
@@ -1454,7 +1553,7 @@ export type OriginAddRequest = Message<"neon.pageserver.v1.OriginAddRequest"> & 
  * Use `create(OriginAddRequestSchema)` to create a new message.
  */
 export const OriginAddRequestSchema: GenMessage<OriginAddRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 32);
+  messageDesc(file_neon_pageserver_v1_service, 33);
 
 /**
  * Outcome of origin_add.
@@ -1475,7 +1574,7 @@ export type OriginAddResponse = Message<"neon.pageserver.v1.OriginAddResponse"> 
  * Use `create(OriginAddResponseSchema)` to create a new message.
  */
 export const OriginAddResponseSchema: GenMessage<OriginAddResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 33);
+  messageDesc(file_neon_pageserver_v1_service, 34);
 
 /**
  * Arguments of origin_list.
@@ -1490,7 +1589,7 @@ export type OriginListRequest = Message<"neon.pageserver.v1.OriginListRequest"> 
  * Use `create(OriginListRequestSchema)` to create a new message.
  */
 export const OriginListRequestSchema: GenMessage<OriginListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 34);
+  messageDesc(file_neon_pageserver_v1_service, 35);
 
 /**
  * One origin.
@@ -1518,7 +1617,7 @@ export type OriginListResponse = Message<"neon.pageserver.v1.OriginListResponse"
  * Use `create(OriginListResponseSchema)` to create a new message.
  */
 export const OriginListResponseSchema: GenMessage<OriginListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 35);
+  messageDesc(file_neon_pageserver_v1_service, 36);
 
 /**
  * Arguments of origin_remove.
@@ -1539,7 +1638,7 @@ export type OriginRemoveRequest = Message<"neon.pageserver.v1.OriginRemoveReques
  * Use `create(OriginRemoveRequestSchema)` to create a new message.
  */
 export const OriginRemoveRequestSchema: GenMessage<OriginRemoveRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 36);
+  messageDesc(file_neon_pageserver_v1_service, 37);
 
 /**
  * Outcome of origin_remove.
@@ -1560,7 +1659,7 @@ export type OriginRemoveResponse = Message<"neon.pageserver.v1.OriginRemoveRespo
  * Use `create(OriginRemoveResponseSchema)` to create a new message.
  */
 export const OriginRemoveResponseSchema: GenMessage<OriginRemoveResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 37);
+  messageDesc(file_neon_pageserver_v1_service, 38);
 
 /**
  * Arguments of server_status.
@@ -1575,7 +1674,7 @@ export type ServerStatusRequest = Message<"neon.pageserver.v1.ServerStatusReques
  * Use `create(ServerStatusRequestSchema)` to create a new message.
  */
 export const ServerStatusRequestSchema: GenMessage<ServerStatusRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 38);
+  messageDesc(file_neon_pageserver_v1_service, 39);
 
 /**
  * What a page server is.
@@ -1631,7 +1730,7 @@ export type ServerStatusResponse = Message<"neon.pageserver.v1.ServerStatusRespo
  * Use `create(ServerStatusResponseSchema)` to create a new message.
  */
 export const ServerStatusResponseSchema: GenMessage<ServerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 39);
+  messageDesc(file_neon_pageserver_v1_service, 40);
 
 /**
  * Arguments of command_list.
@@ -1646,7 +1745,7 @@ export type CommandListRequest = Message<"neon.pageserver.v1.CommandListRequest"
  * Use `create(CommandListRequestSchema)` to create a new message.
  */
 export const CommandListRequestSchema: GenMessage<CommandListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 40);
+  messageDesc(file_neon_pageserver_v1_service, 41);
 
 /**
  * One command.
@@ -1674,7 +1773,7 @@ export type CommandListResponse = Message<"neon.pageserver.v1.CommandListRespons
  * Use `create(CommandListResponseSchema)` to create a new message.
  */
 export const CommandListResponseSchema: GenMessage<CommandListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 41);
+  messageDesc(file_neon_pageserver_v1_service, 42);
 
 /**
  * How far a command has come. Sent as the DETAIL field of a NoticeResponse, in protobuf's JSON form, if the request asks for it.
@@ -1709,7 +1808,7 @@ export type Progress = Message<"neon.pageserver.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 42);
+  messageDesc(file_neon_pageserver_v1_service, 43);
 
 /**
  * The commands of a page server. A method is called by a libpq Query message that holds its name in snake_case and
