@@ -99,7 +99,10 @@ test.serial("what the server's log says of a branch that it does not recover is 
   const edited = await editBranch(store, branch, {
     // The clog: verify does not look into it, and Postgres cannot do without.
     records: (whole) =>
-      whole.record.case === "filePiece" && whole.record.value.path.startsWith("pg_xact/") ? [] : [whole],
+      whole.record.case === "filePiece" &&
+      Buffer.from(whole.record.value.path).toString().startsWith("pg_xact/")
+        ? []
+        : [whole],
   });
   t.is((await verifyBranch({ store, branch: edited })).damage, undefined);
   const error = await t.throwsAsync(bootBranch({ store, branch: edited, directory }), {
