@@ -76,6 +76,7 @@ test("import, show, push and export say in one line what moved, and the same as 
   t.is(exported.status, 0, exported.stderr);
   t.regex(exported.stdout, /^Exported main at 0\/[0-9A-F]+ to .*\/pgdata for PostgreSQL 15: [\d.]+ MB in /);
   t.regex(exported.stdout, /^note: /m);
+  t.regex(exported.stdout, /\nStart it, [^\n]*:\n(?: {2}\S.*\n)+$/);
   await t.notThrowsAsync(access(join(there, "pgdata", "PG_VERSION")));
 });
 

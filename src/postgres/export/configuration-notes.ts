@@ -63,6 +63,11 @@ export function configurationNotes(changes: ConfigurationChanges): string[] {
     const done = keepConfig ? "kept, but the PostgreSQL of this host does not start with it" : "taken out";
     const reason = keepConfig ? "" : ", because the PostgreSQL of this host does not start with it";
     notes.push(`${done}${reason}: ${changes.refused.join(", ")}`);
+    if (changes.refused.some((name) => name.startsWith("lc_"))) {
+      notes.push(
+        "a database with a locale that this host lacks opens only when the system has got that locale",
+      );
+    }
   }
   const lines = changes.authentication?.takenOut ?? 0;
   if (lines > 0) {

@@ -87,6 +87,11 @@ async function fill(target: TargetDirectory, options: ExportOptions): Promise<Ex
     notes.push(`no PostgreSQL ${majorVersion} was found here: the commands need its bin directory in PATH`);
   }
   const ownedByRoot = process.getuid?.() === 0;
+  if (ownedByRoot) {
+    notes.push(
+      "the page server runs as root, and Postgres does not: the user postgres gets the files, and has to reach them",
+    );
+  }
   const commands = startCommands({ directory: target.place, binaries, port, role, keepConfig, ownedByRoot });
   return { bytes, majorVersion, notes, commands, role };
 }
