@@ -16,6 +16,8 @@ import { originListCommand } from "./commands/origin-list.js";
 import { originRemoveCommand } from "./commands/origin-remove.js";
 import { pullCommand } from "./commands/pull.js";
 import { pushCommand } from "./commands/push.js";
+import { slotDropCommand } from "./commands/slot-drop.js";
+import { slotListCommand } from "./commands/slot-list.js";
 import { startCommand } from "./commands/start.js";
 import { statusCommand } from "./commands/status.js";
 import { stopCommand } from "./commands/stop.js";
@@ -51,6 +53,13 @@ const origin: Group = {
   otherwise: originListCommand,
 };
 
+const slot: Group = {
+  name: "slot",
+  summary: "The replication slots on imported servers: list, drop",
+  commands: [slotListCommand, slotDropCommand],
+  otherwise: slotListCommand,
+};
+
 const user: Group = {
   name: "user",
   summary: "Let users in by password: add, list, remove",
@@ -64,7 +73,7 @@ export const SECTIONS: readonly Section[] = [
     title: "A repository and its page server",
     entries: [initCommand, startCommand, stopCommand, statusCommand],
   },
-  { title: "From Postgres and back", entries: [importCommand, exportCommand] },
+  { title: "From Postgres and back", entries: [importCommand, exportCommand, slot] },
   { title: "Branches", entries: [branch, logCommand, verifyCommand, gcCommand] },
   { title: "Other page servers", entries: [pushCommand, pullCommand, origin, user] },
   { title: "This program", entries: [helpCommand, versionCommand, completionCommand] },

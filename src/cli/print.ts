@@ -1,11 +1,9 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { Json } from "../server/command/message-json.js";
 import type { GlobalArguments } from "./global-arguments.js";
 
 /** What a command can print as JSON: a message of the schema, several, or a plain object. */
-export type Result =
-  | Message
-  | readonly Message[]
-  | { readonly [key: string]: string | number | boolean | null };
+export type Result = Message | readonly Message[] | { readonly [key: string]: Json };
 
 /** Prints a command's result on stdout: `text` for people, or `result` as one line of JSON. */
 export async function print(args: GlobalArguments, result: Result, text: string): Promise<void> {

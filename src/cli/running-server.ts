@@ -1,14 +1,32 @@
-import { PageServerService, type ServerStatusResponse } from "../../gen/neon/pageserver/v1/service_pb.js";
+import {
+  PageServerService,
+  type ServerStatusResponse,
+  type SourceSlotListResponse,
+} from "../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../errors.js";
-import { call } from "../server/call.js";
+import type { Connection } from "../pgwire/connection.js";
+import { call, callStream } from "../server/call.js";
 import { connectHolder } from "./connect-holder.js";
 
 /** Asks whoever holds the repository what it is. Undefined if nobody answers. */
-export async function findHolder(neonDirectory: string): Promise<ServerStatusResponse | undefined> {
+export function findHolder(neonDirectory: string): Promise<ServerStatusResponse | undefined> {
+  return ask(neonDirectory, (connection) => call(connection, PageServerService.method.serverStatus, {}));
+}
+
+/** Asks whoever holds the repository for its slots on imported servers. None if nobody answers. */
+export async function listSlots(neonDirectory: string): Promise<SourceSlotListResponse[]> {
+  const { sourceSlotList } = PageServerService.method;
+  return (await ask(neonDirectory, (connection) => callStream(connection, sourceSlotList, {}))) ?? [];
+}
+
+async function ask<T>(
+  neonDirectory: string,
+  question: (connection: Connection) => Promise<T>,
+): Promise<T | undefined> {
   const connection = await connectHolder(neonDirectory);
   if (connection === undefined) return undefined;
   try {
-    return await call(connection, PageServerService.method.serverStatus, {});
+    return await question(connection);
   } finally {
     await connection.close();
   }

@@ -4,6 +4,11 @@ import { NeonError } from "../errors.js";
 export class BranchClaims {
   readonly #names = new Set<string>();
 
+  /** Whether an import makes the branch, or appends to it. */
+  isHeld(name: string): boolean {
+    return this.#names.has(name);
+  }
+
   /** Throws 55006 if the name is claimed. */
   assertFree(name: string): void {
     if (!this.#names.has(name)) return;

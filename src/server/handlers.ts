@@ -19,6 +19,8 @@ import { performImport } from "./handlers/perform-import.js";
 import { performPull } from "./handlers/perform-pull.js";
 import { performPush } from "./handlers/perform-push.js";
 import { serverStatus } from "./handlers/server-status.js";
+import { sourceSlotDrop } from "./handlers/source-slot-drop.js";
+import { sourceSlotList } from "./handlers/source-slot-list.js";
 import { userAdd } from "./handlers/user-add.js";
 import { userList } from "./handlers/user-list.js";
 import { userRemove } from "./handlers/user-remove.js";
@@ -46,6 +48,8 @@ export const HANDLERS: { readonly [Name in keyof Methods]: Handler<Methods[Name]
   performPull,
   performPush,
   serverStatus,
+  sourceSlotDrop,
+  sourceSlotList,
   userAdd,
   userList,
   userRemove,

@@ -8,10 +8,11 @@ export const branchDeleteCommand = defineCommand({
   summary: "Forget a branch; neon gc frees what no other branch needs",
   arguments: { name: { kind: "branch", describe: "The branch" } },
   run: (args) =>
-    callAndPrint(
-      args,
-      "branchDelete",
-      { name: args.name },
-      ({ name, head }) => `Deleted ${name}, which was at ${formatHead(head)}`,
+    callAndPrint(args, "branchDelete", { name: args.name }, ({ name, head, droppedSlots, notes }) =>
+      [
+        `Deleted ${name}, which was at ${formatHead(head)}`,
+        ...droppedSlots.map((slot) => `Dropped the replication slot ${slot}, which kept WAL for it`),
+        ...notes,
+      ].join("\n"),
     ),
 });

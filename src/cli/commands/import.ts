@@ -48,5 +48,5 @@ function describeImport(imported: PerformImportResponse): string {
 /** A slot that nobody comes back for lets the WAL of that Postgres grow until its disk is full. */
 function describeSlot({ slot }: PerformImportResponse): string {
   if (slot === undefined) return "";
-  return `\nThe replication slot ${slot} stays on that Postgres and keeps its WAL for the next import.\nIf there is to be none, drop it there: SELECT pg_drop_replication_slot('${slot}');`;
+  return `\nThe replication slot ${slot} stays on that Postgres and keeps its WAL for the next import.\nIf there is to be none, neon slot drop ${slot} drops it, as this does there: SELECT pg_drop_replication_slot('${slot}');`;
 }

@@ -2,8 +2,8 @@
 // @generated from file neon/pageserver/v1/service.proto (package neon.pageserver.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_neon_pageserver_v1_options } from "./options_pb.js";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file neon/pageserver/v1/service.proto.
  */
 export const file_neon_pageserver_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIjIKEUJyYW5jaExpc3RSZXF1ZXN0EhUKA3VyaRgBIAEoCUIDgAEBSACIAQFCBgoEX3VyaSKhAQoSQnJhbmNoTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg0KBWJ5dGVzGAQgASgEEhEKCW93bl9ieXRlcxgFIAEoBBITCgZwYXJlbnQYBiABKAlIAIgBAUIJCgdfcGFyZW50IiMKEUJyYW5jaFNob3dSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSLOAgoSQnJhbmNoU2hvd1Jlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBBIZChFzeXN0ZW1faWRlbnRpZmllchgGIAEoBBIaChJzZXJ2ZXJfdmVyc2lvbl9udW0YByABKA0SHgoQYmFja3VwX3N0YXJ0X2xzbhgIIAEoBEIEyNoYARIYChB3YWxfc2VnbWVudF9zaXplGAkgASgNEi8KC2ltcG9ydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgVwcm9vZhgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5Cb290UHJvb2YiegoRQnJhbmNoUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMEhIKBWZvcmNlGAMgASgISACIAQESFQoIZXhwZWN0ZWQYBCABKAlIAYgBAUIICgZfZm9yY2VCCwoJX2V4cGVjdGVkIjgKEUJyYW5jaFB1bGxSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRITCgt0aW1lbGluZV9pZBgCIAEoDCJTChNCcmFuY2hDcmVhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGc291cmNlGAIgASgJEhYKA2xzbhgDIAEoBEIEyNoYAUgAiAEBQgYKBF9sc24iTAoUQnJhbmNoQ3JlYXRlUmVzcG9uc2USDAoEbmFtZRgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiNQoTQnJhbmNoUmVuYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCG5ld19uYW1lGAIgASgJIiQKFEJyYW5jaFJlbmFtZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiIwoTQnJhbmNoRGVsZXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJIkwKFEJyYW5jaERlbGV0ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkIkgKEEJyYW5jaExvZ1JlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhYKCW1heF9jb3VudBgCIAEoBEgAiAEBQgwKCl9tYXhfY291bnQiqAIKEUJyYW5jaExvZ1Jlc3BvbnNlEgwKBGtpbmQYASABKAkSFwoJc3RhcnRfbHNuGAIgASgEQgTI2hgBEhUKB2VuZF9sc24YAyABKARCBMjaGAESDgoGZnJhbWVzGAQgASgEEg0KBWJ5dGVzGAUgASgEEg8KB2NvbW1pdHMYBiABKAQSMwoPZmlyc3RfY29tbWl0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X2NvbW1pdF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZGlnZXN0GAkgASgMEiwKCHRha2VuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ1ChNCcmFuY2hWZXJpZnlSZXF1ZXN0EhMKBmJyYW5jaBgBIAEoCUgAiAEBEhUKCHByb2dyZXNzGAIgASgISAGIAQESEQoEYm9vdBgDIAEoCEgCiAEBQgkKB19icmFuY2hCCwoJX3Byb2dyZXNzQgcKBV9ib290Is8CChRCcmFuY2hWZXJpZnlSZXNwb25zZRIOCgZicmFuY2gYASABKAkSCgoCb2sYAiABKAgSDgoGZnJhbWVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEg0KBXBhZ2VzGAUgASgEEhYKCWJhZF9mcmFtZRgGIAEoBEgAiAEBEhIKBWVycm9yGAcgASgJSAGIAQESHAoJc2F2ZWRfbHNuGAggASgEQgTI2hgBSAKIAQESEgoKcmVwYWlyYWJsZRgJIAEoCBIXCg9yZWJ1aWx0X2Zvb3RlcnMYCiABKAQSLAoFcHJvb2YYCyABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQm9vdFByb29mEhUKCHVucHJvdmVuGAwgASgJSAOIAQFCDAoKX2JhZF9mcmFtZUIICgZfZXJyb3JCDAoKX3NhdmVkX2xzbkILCglfdW5wcm92ZW4isQEKCUJvb3RQcm9vZhIRCgNsc24YASABKARCBMjaGAESJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAMgASgJEg8KB2FtY2hlY2sYBCABKAgSEQoJZGF0YWJhc2VzGAUgASgEEg4KBnRhYmxlcxgGIAEoBBIMCgRyb3dzGAcgASgEEg8KB3NlY29uZHMYCCABKAEiMQoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0EhAKA2FsbBgBIAEoCEgAiAEBQgYKBF9hbGwiOQoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIQCghzZWdtZW50cxgBIAEoBBINCgVieXRlcxgCIAEoBCI1Cg5Vc2VyQWRkUmVxdWVzdBIMCgRuYW1lGAEgASgJEhUKCHZlcmlmaWVyGAIgASgJQgOAAQEiHwoPVXNlckFkZFJlc3BvbnNlEgwKBG5hbWUYASABKAkiEQoPVXNlckxpc3RSZXF1ZXN0IjAKEFVzZXJMaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRIOCgZtZXRob2QYAiABKAkiIQoRVXNlclJlbW92ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIiChJVc2VyUmVtb3ZlUmVzcG9uc2USDAoEbmFtZRgBIAEoCSK4AgoSUGVyZm9ybVB1c2hSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIQCgN1cmkYAiABKAlCA4ABARIfChJkZXN0aW5hdGlvbl9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBEhMKBmZvbGxvdxgJIAEoCEgGiAEBQhUKE19kZXN0aW5hdGlvbl9icmFuY2hCCwoJX3Byb2dyZXNzQggKBl9mb3JjZUILCglfZXhwZWN0ZWRCCgoIX2RyeV9ydW5CCgoIX2J3bGltaXRCCQoHX2ZvbGxvdyKaAwoTUGVyZm9ybVB1c2hSZXNwb25zZRIOCgZicmFuY2gYASABKAkSGgoSZGVzdGluYXRpb25fYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIo4CChJQZXJmb3JtUHVsbFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEhoKDXNvdXJjZV9icmFuY2gYAyABKAlIAIgBARIVCghwcm9ncmVzcxgEIAEoCEgBiAEBEhIKBWZvcmNlGAUgASgISAKIAQESFQoIZXhwZWN0ZWQYBiABKAlIA4gBARIUCgdkcnlfcnVuGAcgASgISASIAQESFAoHYndsaW1pdBgIIAEoBEgFiAEBQhAKDl9zb3VyY2VfYnJhbmNoQgsKCV9wcm9ncmVzc0IICgZfZm9yY2VCCwoJX2V4cGVjdGVkQgoKCF9kcnlfcnVuQgoKCF9id2xpbWl0IpUDChNQZXJmb3JtUHVsbFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIVCg1zb3VyY2VfYnJhbmNoGAIgASgJEi4KCGRlY2lzaW9uGAMgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEiYKBGhlYWQYBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIOCgZmcmFtZXMYBSABKAQSDQoFYnl0ZXMYBiABKAQSDwoHc2Vjb25kcxgHIAEoARIXCglzdGFydF9sc24YCCABKARCBMjaGAESHAoPcmVjb3ZlcnlfYnJhbmNoGAkgASgJSACIAQESDwoHZHJ5X3J1bhgKIAEoCBIVCgdlbmRfbHNuGAsgASgEQgTI2hgBEioKCG9sZF9oZWFkGAwgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHAoPcmVwYWlyZWRfZnJhbWVzGA0gASgESAGIAQFCEgoQX3JlY292ZXJ5X2JyYW5jaEISChBfcmVwYWlyZWRfZnJhbWVzIp4BChRQZXJmb3JtSW1wb3J0UmVxdWVzdBIOCgZicmFuY2gYASABKAkSEAoDdXJpGAIgASgJQgOAAQESFQoIcHJvZ3Jlc3MYAyABKAhIAIgBARITCgZmb2xsb3cYBCABKAhIAYgBARIUCgdub19zbG90GAUgASgISAKIAQFCCwoJX3Byb2dyZXNzQgkKB19mb2xsb3dCCgoIX25vX3Nsb3Qi3QEKFVBlcmZvcm1JbXBvcnRSZXNwb25zZRIOCgZicmFuY2gYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgDIAEoBBINCgVieXRlcxgEIAEoBBIUCgxzb3VyY2VfYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARIcCglzdGFydF9sc24YByABKARCBMjaGAFIAIgBARIRCgRzbG90GAggASgJSAGIAQFCDAoKX3N0YXJ0X2xzbkIHCgVfc2xvdCKHAQoUUGVyZm9ybUV4cG9ydFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRIYCgtrZWVwX2NvbmZpZxgDIAEoCEgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQFCDgoMX2tlZXBfY29uZmlnQgsKCV9wcm9ncmVzcyLDAQoVUGVyZm9ybUV4cG9ydFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIRCglkaXJlY3RvcnkYAiABKAkSJgoEaGVhZBgDIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEh4KFnBvc3RncmVzX21ham9yX3ZlcnNpb24YBCABKA0SDQoFYnl0ZXMYBSABKAQSDwoHc2Vjb25kcxgGIAEoARINCgVub3RlcxgHIAMoCRIQCghjb21tYW5kcxgIIAMoCSIyChBPcmlnaW5BZGRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoDdXJpGAIgASgJQgOAAQEiIQoRT3JpZ2luQWRkUmVzcG9uc2USDAoEbmFtZRgBIAEoCSITChFPcmlnaW5MaXN0UmVxdWVzdCIvChJPcmlnaW5MaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiIwoTT3JpZ2luUmVtb3ZlUmVxdWVzdBIMCgRuYW1lGAEgASgJIiQKFE9yaWdpblJlbW92ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiFQoTU2VydmVyU3RhdHVzUmVxdWVzdCKqAQoUU2VydmVyU3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SEgoKcmVwb3NpdG9yeRgDIAEoCRITCgZsaXN0ZW4YBCABKAlIAIgBARIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghicmFuY2hlcxgGIAEoDUIJCgdfbGlzdGVuIhQKEkNvbW1hbmRMaXN0UmVxdWVzdCIyChNDb21tYW5kTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFdXNhZ2UYAiABKAkiUgoIUHJvZ3Jlc3MSDQoFcGhhc2UYASABKAkSDQoFYnl0ZXMYAiABKAQSGAoLdG90YWxfYnl0ZXMYAyABKARIAIgBAUIOCgxfdG90YWxfYnl0ZXMy2xAKEVBhZ2VTZXJ2ZXJTZXJ2aWNlEl0KCkJyYW5jaExpc3QSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTGlzdFJlc3BvbnNlMAESWwoKQnJhbmNoU2hvdxIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hTaG93UmVzcG9uc2USXwoKQnJhbmNoUHVzaBIlLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hQdXNoUmVxdWVzdBoiLm5lb24ucGFnZXNlcnZlci52MS5TZXNzaW9uTWVzc2FnZSIEyNoYATABEl8KCkJyYW5jaFB1bGwSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVsbFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJhCgxCcmFuY2hDcmVhdGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoQ3JlYXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hDcmVhdGVSZXNwb25zZRJhCgxCcmFuY2hSZW5hbWUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUmVuYW1lUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hSZW5hbWVSZXNwb25zZRJhCgxCcmFuY2hEZWxldGUSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoRGVsZXRlUmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hEZWxldGVSZXNwb25zZRJaCglCcmFuY2hMb2cSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTG9nUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hMb2dSZXNwb25zZTABEmMKDEJyYW5jaFZlcmlmeRInLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hWZXJpZnlSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFZlcmlmeVJlc3BvbnNlMAESZwoOQ29sbGVjdEdhcmJhZ2USKS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GioubmVvbi5wYWdlc2VydmVyLnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUgoHVXNlckFkZBIiLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVxdWVzdBojLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyQWRkUmVzcG9uc2USVwoIVXNlckxpc3QSIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckxpc3RSZXF1ZXN0GiQubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJMaXN0UmVzcG9uc2UwARJbCgpVc2VyUmVtb3ZlEiUubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJSZW1vdmVSZXNwb25zZRJeCgtQZXJmb3JtUHVzaBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVzaFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXNwb25zZRJeCgtQZXJmb3JtUHVsbBImLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtUHVsbFJlcXVlc3QaJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1bGxSZXNwb25zZRJkCg1QZXJmb3JtSW1wb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1JbXBvcnRSZXNwb25zZRJkCg1QZXJmb3JtRXhwb3J0EigubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXF1ZXN0GikubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1FeHBvcnRSZXNwb25zZRJYCglPcmlnaW5BZGQSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5BZGRSZXNwb25zZRJdCgpPcmlnaW5MaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXNwb25zZTABEmEKDE9yaWdpblJlbW92ZRInLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpblJlbW92ZVJlc3BvbnNlEmEKDFNlcnZlclN0YXR1cxInLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLlNlcnZlclN0YXR1c1Jlc3BvbnNlEmAKC0NvbW1hbmRMaXN0EiYubmVvbi5wYWdlc2VydmVyLnYxLkNvbW1hbmRMaXN0UmVxdWVzdBonLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
+  fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2VydmljZS5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIjIKEUJyYW5jaExpc3RSZXF1ZXN0EhUKA3VyaRgBIAEoCUIDgAEBSACIAQFCBgoEX3VyaSKhAQoSQnJhbmNoTGlzdFJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg0KBWJ5dGVzGAQgASgEEhEKCW93bl9ieXRlcxgFIAEoBBITCgZwYXJlbnQYBiABKAlIAIgBAUIJCgdfcGFyZW50IiMKEUJyYW5jaFNob3dSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCSLOAgoSQnJhbmNoU2hvd1Jlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhMKC3RpbWVsaW5lX2lkGAMgASgMEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBBIZChFzeXN0ZW1faWRlbnRpZmllchgGIAEoBBIaChJzZXJ2ZXJfdmVyc2lvbl9udW0YByABKA0SHgoQYmFja3VwX3N0YXJ0X2xzbhgIIAEoBEIEyNoYARIYChB3YWxfc2VnbWVudF9zaXplGAkgASgNEi8KC2ltcG9ydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgVwcm9vZhgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5Cb290UHJvb2YiegoRQnJhbmNoUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhMKC3RpbWVsaW5lX2lkGAIgASgMEhIKBWZvcmNlGAMgASgISACIAQESFQoIZXhwZWN0ZWQYBCABKAlIAYgBAUIICgZfZm9yY2VCCwoJX2V4cGVjdGVkIjgKEUJyYW5jaFB1bGxSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRITCgt0aW1lbGluZV9pZBgCIAEoDCJTChNCcmFuY2hDcmVhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGc291cmNlGAIgASgJEhYKA2xzbhgDIAEoBEIEyNoYAUgAiAEBQgYKBF9sc24iTAoUQnJhbmNoQ3JlYXRlUmVzcG9uc2USDAoEbmFtZRgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiNQoTQnJhbmNoUmVuYW1lUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCG5ld19uYW1lGAIgASgJIiQKFEJyYW5jaFJlbmFtZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiIwoTQnJhbmNoRGVsZXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJInIKFEJyYW5jaERlbGV0ZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSJgoEaGVhZBgCIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEhUKDWRyb3BwZWRfc2xvdHMYAyADKAkSDQoFbm90ZXMYBCADKAkiSAoQQnJhbmNoTG9nUmVxdWVzdBIOCgZicmFuY2gYASABKAkSFgoJbWF4X2NvdW50GAIgASgESACIAQFCDAoKX21heF9jb3VudCKoAgoRQnJhbmNoTG9nUmVzcG9uc2USDAoEa2luZBgBIAEoCRIXCglzdGFydF9sc24YAiABKARCBMjaGAESFQoHZW5kX2xzbhgDIAEoBEIEyNoYARIOCgZmcmFtZXMYBCABKAQSDQoFYnl0ZXMYBSABKAQSDwoHY29tbWl0cxgGIAEoBBIzCg9maXJzdF9jb21taXRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3RfY29tbWl0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZkaWdlc3QYCSABKAwSLAoIdGFrZW5fYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInUKE0JyYW5jaFZlcmlmeVJlcXVlc3QSEwoGYnJhbmNoGAEgASgJSACIAQESFQoIcHJvZ3Jlc3MYAiABKAhIAYgBARIRCgRib290GAMgASgISAKIAQFCCQoHX2JyYW5jaEILCglfcHJvZ3Jlc3NCBwoFX2Jvb3QizwIKFEJyYW5jaFZlcmlmeVJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIKCgJvaxgCIAEoCBIOCgZmcmFtZXMYAyABKAQSDQoFYnl0ZXMYBCABKAQSDQoFcGFnZXMYBSABKAQSFgoJYmFkX2ZyYW1lGAYgASgESACIAQESEgoFZXJyb3IYByABKAlIAYgBARIcCglzYXZlZF9sc24YCCABKARCBMjaGAFIAogBARISCgpyZXBhaXJhYmxlGAkgASgIEhcKD3JlYnVpbHRfZm9vdGVycxgKIAEoBBIsCgVwcm9vZhgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5Cb290UHJvb2YSFQoIdW5wcm92ZW4YDCABKAlIA4gBAUIMCgpfYmFkX2ZyYW1lQggKBl9lcnJvckIMCgpfc2F2ZWRfbHNuQgsKCV91bnByb3ZlbiKxAQoJQm9vdFByb29mEhEKA2xzbhgBIAEoBEIEyNoYARImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDwoHYW1jaGVjaxgEIAEoCBIRCglkYXRhYmFzZXMYBSABKAQSDgoGdGFibGVzGAYgASgEEgwKBHJvd3MYByABKAQSDwoHc2Vjb25kcxgIIAEoASIxChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSEAoDYWxsGAEgASgISACIAQFCBgoEX2FsbCI5ChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEhAKCHNlZ21lbnRzGAEgASgEEg0KBWJ5dGVzGAIgASgEIjUKDlVzZXJBZGRSZXF1ZXN0EgwKBG5hbWUYASABKAkSFQoIdmVyaWZpZXIYAiABKAlCA4ABASIfCg9Vc2VyQWRkUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIRCg9Vc2VyTGlzdFJlcXVlc3QiMAoQVXNlckxpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEg4KBm1ldGhvZBgCIAEoCSIhChFVc2VyUmVtb3ZlUmVxdWVzdBIMCgRuYW1lGAEgASgJIiIKElVzZXJSZW1vdmVSZXNwb25zZRIMCgRuYW1lGAEgASgJIrgCChJQZXJmb3JtUHVzaFJlcXVlc3QSDgoGYnJhbmNoGAEgASgJEhAKA3VyaRgCIAEoCUIDgAEBEh8KEmRlc3RpbmF0aW9uX2JyYW5jaBgDIAEoCUgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQESEgoFZm9yY2UYBSABKAhIAogBARIVCghleHBlY3RlZBgGIAEoCUgDiAEBEhQKB2RyeV9ydW4YByABKAhIBIgBARIUCgdid2xpbWl0GAggASgESAWIAQESEwoGZm9sbG93GAkgASgISAaIAQFCFQoTX2Rlc3RpbmF0aW9uX2JyYW5jaEILCglfcHJvZ3Jlc3NCCAoGX2ZvcmNlQgsKCV9leHBlY3RlZEIKCghfZHJ5X3J1bkIKCghfYndsaW1pdEIJCgdfZm9sbG93IpoDChNQZXJmb3JtUHVzaFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRIaChJkZXN0aW5hdGlvbl9icmFuY2gYAiABKAkSLgoIZGVjaXNpb24YAyABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgFIAEoBBINCgVieXRlcxgGIAEoBBIPCgdzZWNvbmRzGAcgASgBEhcKCXN0YXJ0X2xzbhgIIAEoBEIEyNoYARIcCg9yZWNvdmVyeV9icmFuY2gYCSABKAlIAIgBARIPCgdkcnlfcnVuGAogASgIEhUKB2VuZF9sc24YCyABKARCBMjaGAESKgoIb2xkX2hlYWQYDCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIcCg9yZXBhaXJlZF9mcmFtZXMYDSABKARIAYgBAUISChBfcmVjb3ZlcnlfYnJhbmNoQhIKEF9yZXBhaXJlZF9mcmFtZXMijgIKElBlcmZvcm1QdWxsUmVxdWVzdBIOCgZicmFuY2gYASABKAkSEAoDdXJpGAIgASgJQgOAAQESGgoNc291cmNlX2JyYW5jaBgDIAEoCUgAiAEBEhUKCHByb2dyZXNzGAQgASgISAGIAQESEgoFZm9yY2UYBSABKAhIAogBARIVCghleHBlY3RlZBgGIAEoCUgDiAEBEhQKB2RyeV9ydW4YByABKAhIBIgBARIUCgdid2xpbWl0GAggASgESAWIAQFCEAoOX3NvdXJjZV9icmFuY2hCCwoJX3Byb2dyZXNzQggKBl9mb3JjZUILCglfZXhwZWN0ZWRCCgoIX2RyeV9ydW5CCgoIX2J3bGltaXQilQMKE1BlcmZvcm1QdWxsUmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEhUKDXNvdXJjZV9icmFuY2gYAiABKAkSLgoIZGVjaXNpb24YAyABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SJgoEaGVhZBgEIAEoCzIYLm5lb24ucGFnZXNlcnZlci52MS5IZWFkEg4KBmZyYW1lcxgFIAEoBBINCgVieXRlcxgGIAEoBBIPCgdzZWNvbmRzGAcgASgBEhcKCXN0YXJ0X2xzbhgIIAEoBEIEyNoYARIcCg9yZWNvdmVyeV9icmFuY2gYCSABKAlIAIgBARIPCgdkcnlfcnVuGAogASgIEhUKB2VuZF9sc24YCyABKARCBMjaGAESKgoIb2xkX2hlYWQYDCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIcCg9yZXBhaXJlZF9mcmFtZXMYDSABKARIAYgBAUISChBfcmVjb3ZlcnlfYnJhbmNoQhIKEF9yZXBhaXJlZF9mcmFtZXMingEKFFBlcmZvcm1JbXBvcnRSZXF1ZXN0Eg4KBmJyYW5jaBgBIAEoCRIQCgN1cmkYAiABKAlCA4ABARIVCghwcm9ncmVzcxgDIAEoCEgAiAEBEhMKBmZvbGxvdxgEIAEoCEgBiAEBEhQKB25vX3Nsb3QYBSABKAhIAogBAUILCglfcHJvZ3Jlc3NCCQoHX2ZvbGxvd0IKCghfbm9fc2xvdCLdAQoVUGVyZm9ybUltcG9ydFJlc3BvbnNlEg4KBmJyYW5jaBgBIAEoCRImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSDgoGZnJhbWVzGAMgASgEEg0KBWJ5dGVzGAQgASgEEhQKDHNvdXJjZV9ieXRlcxgFIAEoBBIPCgdzZWNvbmRzGAYgASgBEhwKCXN0YXJ0X2xzbhgHIAEoBEIEyNoYAUgAiAEBEhEKBHNsb3QYCCABKAlIAYgBAUIMCgpfc3RhcnRfbHNuQgcKBV9zbG90IocBChRQZXJmb3JtRXhwb3J0UmVxdWVzdBIOCgZicmFuY2gYASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEhgKC2tlZXBfY29uZmlnGAMgASgISACIAQESFQoIcHJvZ3Jlc3MYBCABKAhIAYgBAUIOCgxfa2VlcF9jb25maWdCCwoJX3Byb2dyZXNzIsMBChVQZXJmb3JtRXhwb3J0UmVzcG9uc2USDgoGYnJhbmNoGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRImCgRoZWFkGAMgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSHgoWcG9zdGdyZXNfbWFqb3JfdmVyc2lvbhgEIAEoDRINCgVieXRlcxgFIAEoBBIPCgdzZWNvbmRzGAYgASgBEg0KBW5vdGVzGAcgAygJEhAKCGNvbW1hbmRzGAggAygJIhcKFVNvdXJjZVNsb3RMaXN0UmVxdWVzdCLcAgoWU291cmNlU2xvdExpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEg4KBmJyYW5jaBgCIAEoCRILCgN1cmkYAyABKAkSGQoRc3lzdGVtX2lkZW50aWZpZXIYBCABKAQSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoFc3RhdGUYBiABKA4yIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuU291cmNlU2xvdFN0YXRlEhcKCmtlcHRfYnl0ZXMYByABKARIAIgBARIeCgtyZXN0YXJ0X2xzbhgIIAEoBEIEyNoYAUgBiAEBEhMKBnJlYXNvbhgJIAEoCUgCiAEBEhQKB21hZGVfYXQYCiABKAlIA4gBAUINCgtfa2VwdF9ieXRlc0IOCgxfcmVzdGFydF9sc25CCQoHX3JlYXNvbkIKCghfbWFkZV9hdCJFChVTb3VyY2VTbG90RHJvcFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgZmb3JnZXQYAiABKAhIAIgBAUIJCgdfZm9yZ2V0IlgKFlNvdXJjZVNsb3REcm9wUmVzcG9uc2USDAoEbmFtZRgBIAEoCRIPCgdkcm9wcGVkGAIgAygJEgwKBGdvbmUYAyADKAkSEQoJZm9yZ290dGVuGAQgAygJIjIKEE9yaWdpbkFkZFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIQCgN1cmkYAiABKAlCA4ABASIhChFPcmlnaW5BZGRSZXNwb25zZRIMCgRuYW1lGAEgASgJIhMKEU9yaWdpbkxpc3RSZXF1ZXN0Ii8KEk9yaWdpbkxpc3RSZXNwb25zZRIMCgRuYW1lGAEgASgJEgsKA3VyaRgCIAEoCSIjChNPcmlnaW5SZW1vdmVSZXF1ZXN0EgwKBG5hbWUYASABKAkiJAoUT3JpZ2luUmVtb3ZlUmVzcG9uc2USDAoEbmFtZRgBIAEoCSIVChNTZXJ2ZXJTdGF0dXNSZXF1ZXN0IqoBChRTZXJ2ZXJTdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEgsKA3BpZBgCIAEoDRISCgpyZXBvc2l0b3J5GAMgASgJEhMKBmxpc3RlbhgEIAEoCUgAiAEBEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGJyYW5jaGVzGAYgASgNQgkKB19saXN0ZW4iFAoSQ29tbWFuZExpc3RSZXF1ZXN0IjIKE0NvbW1hbmRMaXN0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRINCgV1c2FnZRgCIAEoCSJSCghQcm9ncmVzcxINCgVwaGFzZRgBIAEoCRINCgVieXRlcxgCIAEoBBIYCgt0b3RhbF9ieXRlcxgDIAEoBEgAiAEBQg4KDF90b3RhbF9ieXRlcyrFAQoPU291cmNlU2xvdFN0YXRlEiEKHVNPVVJDRV9TTE9UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYU09VUkNFX1NMT1RfU1RBVEVfSU5fVVNFEAESGgoWU09VUkNFX1NMT1RfU1RBVEVfSURMRRACEhoKFlNPVVJDRV9TTE9UX1NUQVRFX0xPU1QQAxIaChZTT1VSQ0VfU0xPVF9TVEFURV9HT05FEAQSHQoZU09VUkNFX1NMT1RfU1RBVEVfVU5LTk9XThAFMq8SChFQYWdlU2VydmVyU2VydmljZRJdCgpCcmFuY2hMaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExpc3RSZXNwb25zZTABElsKCkJyYW5jaFNob3cSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1JlcXVlc3QaJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoU2hvd1Jlc3BvbnNlEl8KCkJyYW5jaFB1c2gSJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUHVzaFJlcXVlc3QaIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU2Vzc2lvbk1lc3NhZ2UiBMjaGAEwARJfCgpCcmFuY2hQdWxsEiUubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFB1bGxSZXF1ZXN0GiIubmVvbi5wYWdlc2VydmVyLnYxLlNlc3Npb25NZXNzYWdlIgTI2hgBMAESYQoMQnJhbmNoQ3JlYXRlEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaENyZWF0ZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoQ3JlYXRlUmVzcG9uc2USYQoMQnJhbmNoUmVuYW1lEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaFJlbmFtZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoUmVuYW1lUmVzcG9uc2USYQoMQnJhbmNoRGVsZXRlEicubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaERlbGV0ZVJlcXVlc3QaKC5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoRGVsZXRlUmVzcG9uc2USWgoJQnJhbmNoTG9nEiQubmVvbi5wYWdlc2VydmVyLnYxLkJyYW5jaExvZ1JlcXVlc3QaJS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoTG9nUmVzcG9uc2UwARJjCgxCcmFuY2hWZXJpZnkSJy5uZW9uLnBhZ2VzZXJ2ZXIudjEuQnJhbmNoVmVyaWZ5UmVxdWVzdBooLm5lb24ucGFnZXNlcnZlci52MS5CcmFuY2hWZXJpZnlSZXNwb25zZTABEmcKDkNvbGxlY3RHYXJiYWdlEikubmVvbi5wYWdlc2VydmVyLnYxLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBoqLm5lb24ucGFnZXNlcnZlci52MS5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlElIKB1VzZXJBZGQSIi5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckFkZFJlcXVlc3QaIy5uZW9uLnBhZ2VzZXJ2ZXIudjEuVXNlckFkZFJlc3BvbnNlElcKCFVzZXJMaXN0EiMubmVvbi5wYWdlc2VydmVyLnYxLlVzZXJMaXN0UmVxdWVzdBokLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyTGlzdFJlc3BvbnNlMAESWwoKVXNlclJlbW92ZRIlLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyUmVtb3ZlUmVxdWVzdBomLm5lb24ucGFnZXNlcnZlci52MS5Vc2VyUmVtb3ZlUmVzcG9uc2USXgoLUGVyZm9ybVB1c2gSJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1c2hSZXF1ZXN0GicubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1QdXNoUmVzcG9uc2USXgoLUGVyZm9ybVB1bGwSJi5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGVyZm9ybVB1bGxSZXF1ZXN0GicubmVvbi5wYWdlc2VydmVyLnYxLlBlcmZvcm1QdWxsUmVzcG9uc2USZAoNUGVyZm9ybUltcG9ydBIoLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtSW1wb3J0UmVxdWVzdBopLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtSW1wb3J0UmVzcG9uc2USZAoNUGVyZm9ybUV4cG9ydBIoLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtRXhwb3J0UmVxdWVzdBopLm5lb24ucGFnZXNlcnZlci52MS5QZXJmb3JtRXhwb3J0UmVzcG9uc2USaQoOU291cmNlU2xvdExpc3QSKS5uZW9uLnBhZ2VzZXJ2ZXIudjEuU291cmNlU2xvdExpc3RSZXF1ZXN0GioubmVvbi5wYWdlc2VydmVyLnYxLlNvdXJjZVNsb3RMaXN0UmVzcG9uc2UwARJnCg5Tb3VyY2VTbG90RHJvcBIpLm5lb24ucGFnZXNlcnZlci52MS5Tb3VyY2VTbG90RHJvcFJlcXVlc3QaKi5uZW9uLnBhZ2VzZXJ2ZXIudjEuU291cmNlU2xvdERyb3BSZXNwb25zZRJYCglPcmlnaW5BZGQSJC5uZW9uLnBhZ2VzZXJ2ZXIudjEuT3JpZ2luQWRkUmVxdWVzdBolLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5BZGRSZXNwb25zZRJdCgpPcmlnaW5MaXN0EiUubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXF1ZXN0GiYubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpbkxpc3RSZXNwb25zZTABEmEKDE9yaWdpblJlbW92ZRInLm5lb24ucGFnZXNlcnZlci52MS5PcmlnaW5SZW1vdmVSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLk9yaWdpblJlbW92ZVJlc3BvbnNlEmEKDFNlcnZlclN0YXR1cxInLm5lb24ucGFnZXNlcnZlci52MS5TZXJ2ZXJTdGF0dXNSZXF1ZXN0GigubmVvbi5wYWdlc2VydmVyLnYxLlNlcnZlclN0YXR1c1Jlc3BvbnNlEmAKC0NvbW1hbmRMaXN0EiYubmVvbi5wYWdlc2VydmVyLnYxLkNvbW1hbmRMaXN0UmVxdWVzdBonLm5lb24ucGFnZXNlcnZlci52MS5Db21tYW5kTGlzdFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_neon_pageserver_v1_options, file_neon_pageserver_v1_session]);
 
 /**
  * Arguments of branch_list.
@@ -428,6 +428,20 @@ export type BranchDeleteResponse = Message<"neon.pageserver.v1.BranchDeleteRespo
    * @generated from field: neon.pageserver.v1.Head head = 2;
    */
   head?: Head | undefined;
+
+  /**
+   * Replication slots that kept WAL for it on imported servers, and that were dropped there.
+   *
+   * @generated from field: repeated string dropped_slots = 3;
+   */
+  droppedSlots: string[];
+
+  /**
+   * What is left of it elsewhere, in words: slots that could not be dropped, with the statement that does.
+   *
+   * @generated from field: repeated string notes = 4;
+   */
+  notes: string[];
 };
 
 /**
@@ -1528,6 +1542,175 @@ export const PerformExportResponseSchema: GenMessage<PerformExportResponse> = /*
   messageDesc(file_neon_pageserver_v1_service, 32);
 
 /**
+ * Arguments of source_slot_list.
+ *
+ * @generated from message neon.pageserver.v1.SourceSlotListRequest
+ */
+export type SourceSlotListRequest = Message<"neon.pageserver.v1.SourceSlotListRequest"> & {
+};
+
+/**
+ * Describes the message neon.pageserver.v1.SourceSlotListRequest.
+ * Use `create(SourceSlotListRequestSchema)` to create a new message.
+ */
+export const SourceSlotListRequestSchema: GenMessage<SourceSlotListRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 33);
+
+/**
+ * A replication slot that an import with follow has made.
+ *
+ * @generated from message neon.pageserver.v1.SourceSlotListResponse
+ */
+export type SourceSlotListResponse = Message<"neon.pageserver.v1.SourceSlotListResponse"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The branch that it keeps WAL for. It may have been deleted.
+   *
+   * @generated from field: string branch = 2;
+   */
+  branch: string;
+
+  /**
+   * Connection URI of the Postgres, without a password.
+   *
+   * @generated from field: string uri = 3;
+   */
+  uri: string;
+
+  /**
+   * System identifier of that cluster.
+   *
+   * @generated from field: uint64 system_identifier = 4;
+   */
+  systemIdentifier: bigint;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * What is known of it now.
+   *
+   * @generated from field: neon.pageserver.v1.SourceSlotState state = 6;
+   */
+  state: SourceSlotState;
+
+  /**
+   * Bytes of WAL that the server keeps for it, as far as known.
+   *
+   * @generated from field: optional uint64 kept_bytes = 7;
+   */
+  keptBytes?: bigint | undefined;
+
+  /**
+   * The WAL that it keeps begins here.
+   *
+   * @generated from field: optional uint64 restart_lsn = 8;
+   */
+  restartLsn?: bigint | undefined;
+
+  /**
+   * Why its state is unknown.
+   *
+   * @generated from field: optional string reason = 9;
+   */
+  reason?: string | undefined;
+
+  /**
+   * Host and directory of the repository that made it, if it is another one, of which this is a copy.
+   *
+   * @generated from field: optional string made_at = 10;
+   */
+  madeAt?: string | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.SourceSlotListResponse.
+ * Use `create(SourceSlotListResponseSchema)` to create a new message.
+ */
+export const SourceSlotListResponseSchema: GenMessage<SourceSlotListResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 34);
+
+/**
+ * Arguments of source_slot_drop.
+ *
+ * @generated from message neon.pageserver.v1.SourceSlotDropRequest
+ */
+export type SourceSlotDropRequest = Message<"neon.pageserver.v1.SourceSlotDropRequest"> & {
+  /**
+   * The slot.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Take it off the list without asking the server, where it may stay.
+   *
+   * @generated from field: optional bool forget = 2;
+   */
+  forget?: boolean | undefined;
+};
+
+/**
+ * Describes the message neon.pageserver.v1.SourceSlotDropRequest.
+ * Use `create(SourceSlotDropRequestSchema)` to create a new message.
+ */
+export const SourceSlotDropRequestSchema: GenMessage<SourceSlotDropRequest> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 35);
+
+/**
+ * Outcome of source_slot_drop.
+ *
+ * @generated from message neon.pageserver.v1.SourceSlotDropResponse
+ */
+export type SourceSlotDropResponse = Message<"neon.pageserver.v1.SourceSlotDropResponse"> & {
+  /**
+   * The slot.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Servers, as host and port, where it was dropped.
+   *
+   * @generated from field: repeated string dropped = 2;
+   */
+  dropped: string[];
+
+  /**
+   * Servers that had no such slot.
+   *
+   * @generated from field: repeated string gone = 3;
+   */
+  gone: string[];
+
+  /**
+   * Servers that were not asked.
+   *
+   * @generated from field: repeated string forgotten = 4;
+   */
+  forgotten: string[];
+};
+
+/**
+ * Describes the message neon.pageserver.v1.SourceSlotDropResponse.
+ * Use `create(SourceSlotDropResponseSchema)` to create a new message.
+ */
+export const SourceSlotDropResponseSchema: GenMessage<SourceSlotDropResponse> = /*@__PURE__*/
+  messageDesc(file_neon_pageserver_v1_service, 36);
+
+/**
  * Arguments of origin_add.
  *
  * @generated from message neon.pageserver.v1.OriginAddRequest
@@ -1553,7 +1736,7 @@ export type OriginAddRequest = Message<"neon.pageserver.v1.OriginAddRequest"> & 
  * Use `create(OriginAddRequestSchema)` to create a new message.
  */
 export const OriginAddRequestSchema: GenMessage<OriginAddRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 33);
+  messageDesc(file_neon_pageserver_v1_service, 37);
 
 /**
  * Outcome of origin_add.
@@ -1574,7 +1757,7 @@ export type OriginAddResponse = Message<"neon.pageserver.v1.OriginAddResponse"> 
  * Use `create(OriginAddResponseSchema)` to create a new message.
  */
 export const OriginAddResponseSchema: GenMessage<OriginAddResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 34);
+  messageDesc(file_neon_pageserver_v1_service, 38);
 
 /**
  * Arguments of origin_list.
@@ -1589,7 +1772,7 @@ export type OriginListRequest = Message<"neon.pageserver.v1.OriginListRequest"> 
  * Use `create(OriginListRequestSchema)` to create a new message.
  */
 export const OriginListRequestSchema: GenMessage<OriginListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 35);
+  messageDesc(file_neon_pageserver_v1_service, 39);
 
 /**
  * One origin.
@@ -1617,7 +1800,7 @@ export type OriginListResponse = Message<"neon.pageserver.v1.OriginListResponse"
  * Use `create(OriginListResponseSchema)` to create a new message.
  */
 export const OriginListResponseSchema: GenMessage<OriginListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 36);
+  messageDesc(file_neon_pageserver_v1_service, 40);
 
 /**
  * Arguments of origin_remove.
@@ -1638,7 +1821,7 @@ export type OriginRemoveRequest = Message<"neon.pageserver.v1.OriginRemoveReques
  * Use `create(OriginRemoveRequestSchema)` to create a new message.
  */
 export const OriginRemoveRequestSchema: GenMessage<OriginRemoveRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 37);
+  messageDesc(file_neon_pageserver_v1_service, 41);
 
 /**
  * Outcome of origin_remove.
@@ -1659,7 +1842,7 @@ export type OriginRemoveResponse = Message<"neon.pageserver.v1.OriginRemoveRespo
  * Use `create(OriginRemoveResponseSchema)` to create a new message.
  */
 export const OriginRemoveResponseSchema: GenMessage<OriginRemoveResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 38);
+  messageDesc(file_neon_pageserver_v1_service, 42);
 
 /**
  * Arguments of server_status.
@@ -1674,7 +1857,7 @@ export type ServerStatusRequest = Message<"neon.pageserver.v1.ServerStatusReques
  * Use `create(ServerStatusRequestSchema)` to create a new message.
  */
 export const ServerStatusRequestSchema: GenMessage<ServerStatusRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 39);
+  messageDesc(file_neon_pageserver_v1_service, 43);
 
 /**
  * What a page server is.
@@ -1730,7 +1913,7 @@ export type ServerStatusResponse = Message<"neon.pageserver.v1.ServerStatusRespo
  * Use `create(ServerStatusResponseSchema)` to create a new message.
  */
 export const ServerStatusResponseSchema: GenMessage<ServerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 40);
+  messageDesc(file_neon_pageserver_v1_service, 44);
 
 /**
  * Arguments of command_list.
@@ -1745,7 +1928,7 @@ export type CommandListRequest = Message<"neon.pageserver.v1.CommandListRequest"
  * Use `create(CommandListRequestSchema)` to create a new message.
  */
 export const CommandListRequestSchema: GenMessage<CommandListRequest> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 41);
+  messageDesc(file_neon_pageserver_v1_service, 45);
 
 /**
  * One command.
@@ -1773,7 +1956,7 @@ export type CommandListResponse = Message<"neon.pageserver.v1.CommandListRespons
  * Use `create(CommandListResponseSchema)` to create a new message.
  */
 export const CommandListResponseSchema: GenMessage<CommandListResponse> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 42);
+  messageDesc(file_neon_pageserver_v1_service, 46);
 
 /**
  * How far a command has come. Sent as the DETAIL field of a NoticeResponse, in protobuf's JSON form, if the request asks for it.
@@ -1808,7 +1991,62 @@ export type Progress = Message<"neon.pageserver.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_neon_pageserver_v1_service, 43);
+  messageDesc(file_neon_pageserver_v1_service, 47);
+
+/**
+ * What is known of a replication slot.
+ *
+ * @generated from enum neon.pageserver.v1.SourceSlotState
+ */
+export enum SourceSlotState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An import follows with it now.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_IN_USE = 1;
+   */
+  IN_USE = 1,
+
+  /**
+   * It keeps WAL for the next import.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_IDLE = 2;
+   */
+  IDLE = 2,
+
+  /**
+   * The server has given it up, and keeps nothing for it.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_LOST = 3;
+   */
+  LOST = 3,
+
+  /**
+   * The server has no such slot.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_GONE = 4;
+   */
+  GONE = 4,
+
+  /**
+   * The server could not be asked.
+   *
+   * @generated from enum value: SOURCE_SLOT_STATE_UNKNOWN = 5;
+   */
+  UNKNOWN = 5,
+}
+
+/**
+ * Describes the enum neon.pageserver.v1.SourceSlotState.
+ */
+export const SourceSlotStateSchema: GenEnum<SourceSlotState> = /*@__PURE__*/
+  enumDesc(file_neon_pageserver_v1_service, 0);
 
 /**
  * The commands of a page server. A method is called by a libpq Query message that holds its name in snake_case and
@@ -1993,6 +2231,26 @@ export const PageServerService: GenService<{
     methodKind: "unary";
     input: typeof PerformExportRequestSchema;
     output: typeof PerformExportResponseSchema;
+  },
+  /**
+   * Lists the replication slots that were made on imported servers, and asks each server what its slots keep.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.SourceSlotList
+   */
+  sourceSlotList: {
+    methodKind: "server_streaming";
+    input: typeof SourceSlotListRequestSchema;
+    output: typeof SourceSlotListResponseSchema;
+  },
+  /**
+   * Drops a replication slot that was made on an imported server, and takes it off the list.
+   *
+   * @generated from rpc neon.pageserver.v1.PageServerService.SourceSlotDrop
+   */
+  sourceSlotDrop: {
+    methodKind: "unary";
+    input: typeof SourceSlotDropRequestSchema;
+    output: typeof SourceSlotDropResponseSchema;
   },
   /**
    * Gives another page server a name.
