@@ -42,6 +42,9 @@ export const SEGMENT_BYTES = 256 * MiB;
 /** Sequence numbers stay exact in a JavaScript number below this. */
 export const MAX_SEQ = Number.MAX_SAFE_INTEGER;
 
+/** Longest path of a file below a data directory, in bytes: what Linux takes (PATH_MAX). */
+export const MAX_CLUSTER_PATH_BYTES = 4096;
+
 /** The only block size that neon takes, in bytes (Postgres's default). */
 export const BLOCK_SIZE = 8192;
 

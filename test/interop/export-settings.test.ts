@@ -198,7 +198,7 @@ test.serial(
       t.regex(refused, new RegExp(`\\b${name}\\b`));
     }
     t.regex(notes.join("\n"), /a database with a locale that this host lacks/);
-  const copy = await startedAsItIs(t, directory, binaries);
+    const copy = await startedAsItIs(t, directory, binaries);
     t.deepEqual(await copy.query("select current_setting('work_mem'), current_setting('timezone')"), [
       ["6MB", "GMT"],
     ]);

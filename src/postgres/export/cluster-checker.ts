@@ -12,9 +12,9 @@ import { assertStartRecord } from "../../timeline/frame/start-record.js";
 import { parseBackupLabel } from "../backup-label.js";
 import { bytePath, quotePath } from "../byte-path.js";
 import { type ControlFile, parsePgControl } from "../control-file.js";
+import { isExportedPath } from "../judge-path.js";
 import { Recoverability, UnrecoverableWalError } from "../wal/recoverability.js";
 import { ClusterNames } from "./cluster-names.js";
-import { isExportedPath } from "./cluster-path.js";
 import { relationPath } from "./relation-path.js";
 import { requiredDirectories } from "./required-directories.js";
 import { switchPoint } from "./timeline-history.js";
@@ -163,13 +163,13 @@ export class ClusterChecker {
   }
 
   #takeDirectory(path: string): void {
-    if (!isExportedPath(path)) return;
+    if (!isExportedPath(path, "directory", this.majorVersion)) return;
     this.#learnTablespace(path);
     this.#names.addDirectory(path);
   }
 
   #takeFile(path: string, offset: bigint, data: Uint8Array): void {
-    if (!isExportedPath(path)) return;
+    if (!isExportedPath(path, "file", this.majorVersion)) return;
     if (offset > BigInt(Number.MAX_SAFE_INTEGER - data.length))
       throw damaged(`${quotePath(path)} is said to be ${offset} bytes long`);
     this.#learnTablespace(path);

@@ -7,8 +7,8 @@ import type {
 import { BLOCK_SIZE } from "../../limits.js";
 import type { Branch } from "../../timeline/store.js";
 import { bytePath } from "../byte-path.js";
+import { isExportedPath } from "../judge-path.js";
 import { ClusterChecker, RELATION_SEGMENT_BLOCKS } from "./cluster-checker.js";
-import { isExportedPath } from "./cluster-path.js";
 import { FileWriter } from "./file-writer.js";
 import { type RecoveryNeeds, RecoveryNeedsReader } from "./recovery-needs.js";
 import { relationPath } from "./relation-path.js";
@@ -106,11 +106,11 @@ export class ClusterWriter {
   }
 
   async #makeDirectory(path: string): Promise<void> {
-    if (isExportedPath(path)) await this.#files.makeDirectory(path);
+    if (isExportedPath(path, "directory", this.majorVersion)) await this.#files.makeDirectory(path);
   }
 
   async #writeFile(path: string, data: Uint8Array, offset: bigint): Promise<void> {
-    if (!isExportedPath(path)) return;
+    if (!isExportedPath(path, "file", this.majorVersion)) return;
     await this.#files.write(path, data, Number(offset));
   }
 

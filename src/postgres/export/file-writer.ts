@@ -16,6 +16,9 @@ const NEW = constants.O_CREAT | constants.O_EXCL;
  */
 const COLLISIONS = new Set(["EEXIST", "EISDIR", "ENOTDIR", "ELOOP"]);
 
+/** What file systems say of a name that they cannot hold: too long, not in their encoding, a character of their own. */
+const IMPOSSIBLE_NAMES = new Set(["ENAMETOOLONG", "EILSEQ", "EINVAL"]);
+
 /**
  * Writes files below one directory, in any order, through a few open files. Files get mode 0600, directories 0700,
  * missing parents are made. Paths are relative (see byte-path.ts), and were judged by the caller. Calls must not overlap.
@@ -40,7 +43,7 @@ export class FileWriter {
   async makeDirectory(path: string): Promise<void> {
     if (this.#directories.has(path)) return;
     await this.makeDirectory(posix.dirname(path));
-    await mkdir(pathBelow(this.#root, path), { mode: 0o700 }).catch(refuseCollision(path));
+    await mkdir(pathBelow(this.#root, path), { mode: 0o700 }).catch(refuseName(path));
     this.#directories.add(path);
   }
 
@@ -106,7 +109,7 @@ export class FileWriter {
     }
     await this.makeDirectory(posix.dirname(path));
     const flags = this.#made.has(path) ? FLAGS : FLAGS | NEW;
-    const file = await open(pathBelow(this.#root, path), flags, 0o600).catch(refuseCollision(path));
+    const file = await open(pathBelow(this.#root, path), flags, 0o600).catch(refuseName(path));
     this.#made.add(path);
     this.#open.set(path, file);
     return file;
@@ -119,8 +122,12 @@ export class FileWriter {
   }
 }
 
-function refuseCollision(path: string): (cause: NodeJS.ErrnoException) => never {
+function refuseName(path: string): (cause: NodeJS.ErrnoException) => never {
   return (cause) => {
+    if (IMPOSSIBLE_NAMES.has(cause.code ?? "")) {
+      const text = `the file system cannot hold the name ${quotePath(path)} (${cause.code})`;
+      throw new NeonError("feature_not_supported", text, { hint: "Export to another file system.", cause });
+    }
     if (!COLLISIONS.has(cause.code ?? "")) throw cause;
     const text = `the branch holds ${quotePath(path)} twice: as a file and as a directory, or as two names that are one on this file system`;
     const hint = "Export to a file system that tells upper and lower case apart.";

@@ -2,6 +2,7 @@ import tar from "tar-stream";
 import { NeonError } from "../../errors.js";
 import { backupPath } from "./backup-file.js";
 import type { BaseRecorder } from "./base-recorder.js";
+import type { LeftOut } from "./left-out.js";
 
 /**
  * One tar archive of a base backup on its way into a recorder. tar-stream hands on views of what it is given: nothing is
@@ -9,6 +10,7 @@ import type { BaseRecorder } from "./base-recorder.js";
  */
 export class BackupArchive {
   readonly #recorder: BaseRecorder;
+  readonly #leftOut: LeftOut;
   readonly #prefix: string;
   /** Names are bytes: see byte-path.ts. */
   readonly #extract = tar.extract({ filenameEncoding: "latin1" } as Parameters<typeof tar.extract>[0]);
@@ -16,8 +18,9 @@ export class BackupArchive {
   #wake: () => void = () => undefined;
 
   /** `prefix` is where in the data directory the archive's files belong; empty for the data directory itself. */
-  constructor(recorder: BaseRecorder, prefix: string) {
+  constructor(recorder: BaseRecorder, leftOut: LeftOut, prefix: string) {
     this.#recorder = recorder;
+    this.#leftOut = leftOut;
     this.#prefix = prefix;
     this.#extract.on("drain", () => this.#wake());
     this.#extract.on("close", () => this.#wake());
@@ -45,10 +48,14 @@ export class BackupArchive {
   async #record(): Promise<void> {
     try {
       for await (const entry of this.#extract) {
-        const { name, size = 0, type } = entry.header;
+        const { name, size = 0, type, pax } = entry.header;
+        // tar-stream reads its names as UTF-8; no Postgres sends one.
+        if (pax) throw new Error("there is a pax header");
         const path = backupPath(this.#prefix, name);
-        if (type === "directory") await this.#recorder.directory(path);
-        if (type !== "file") {
+        const kind = type === "directory" ? "directory" : "file";
+        const taken = (type === "directory" || type === "file") && this.#leftOut.takes(path, kind);
+        if (taken && type === "directory") await this.#recorder.directory(path);
+        if (!taken || type !== "file") {
           entry.resume();
           continue;
         }

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { RelationForkName, type RelationForkSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import { NeonError } from "../../errors.js";
 import { BLOCK_SIZE } from "../../limits.js";
+import { quotePath } from "../byte-path.js";
 
 /** What becomes of a file of a base backup. */
 export type BackupFile =
@@ -13,15 +14,11 @@ export type BackupFile =
     }
   /** It is kept verbatim. */
   | { readonly kind: "verbatim"; readonly path: string }
-  /** It belongs to the server that runs, or is made anew by export. */
+  /** It is left out. */
   | { readonly kind: "dropped" };
 
-const DROPPED =
-  /^(standby\.signal|recovery\.signal|tablespace_map|postmaster\..*)$|^(pg_wal|pg_replslot|pg_stat_tmp)\//;
-const DROPPED_DIRECTORY = /^(pg_replslot|pg_stat_tmp)\//;
-
 const RELATION =
-  /^(?:(global)|base\/([1-9]\d*)|pg_tblspc\/([1-9]\d*)\/PG_[^/]+\/([1-9]\d*))\/([1-9]\d*)(?:_(fsm|vm|init))?(?:\.([1-9]\d*))?$/;
+  /^(?:(global)|base\/([1-9]\d*)|pg_tblspc\/([1-9]\d*)\/PG_\d+_\d+\/([1-9]\d*))\/([1-9]\d*)(?:_(fsm|vm|init))?(?:\.([1-9]\d*))?$/;
 const FORKS: Record<string, RelationForkName> = {
   fsm: RelationForkName.FSM,
   vm: RelationForkName.VM,
@@ -29,17 +26,19 @@ const FORKS: Record<string, RelationForkName> = {
 };
 const PG_DEFAULT_OID = 1663;
 const PG_GLOBAL_OID = 1664;
+const BUILT_IN_TABLESPACES = new Set([PG_DEFAULT_OID, PG_GLOBAL_OID]);
 const MAX_UINT32 = 0xffffffff;
 
 /**
- * Says what becomes of the file at `path`, which is relative to the data directory and `size` bytes long (manual: 73.1).
- * `segmentBlocks` is the number of pages in each file of a fork but the last: block numbers count through all files.
+ * Says how the file at `path`, which is `size` bytes long, is kept (manual: 73.1). `segmentBlocks` is the number of pages
+ * in each file of a fork but the last: block numbers count through all files. A file that only looks like a relation's,
+ * and would not come out of a relation's pages as it was, is kept verbatim.
  */
 export function classifyBackupFile(path: string, size: number, segmentBlocks: number): BackupFile {
-  if (DROPPED.test(path)) return { kind: "dropped" };
   const match = size % BLOCK_SIZE === 0 ? RELATION.exec(path) : null;
   if (match === null) return { kind: "verbatim", path };
   const [, global, baseDatabase, tablespace, database, number, fork, segment] = match;
+  const blocks = size / BLOCK_SIZE;
   const relation = {
     tablespaceOid: global !== undefined ? PG_GLOBAL_OID : Number(tablespace ?? PG_DEFAULT_OID),
     databaseOid: Number(baseDatabase ?? database ?? 0),
@@ -47,14 +46,13 @@ export function classifyBackupFile(path: string, size: number, segmentBlocks: nu
     fork: fork === undefined ? RelationForkName.MAIN : (FORKS[fork] as RelationForkName),
   };
   const firstBlock = Number(segment ?? 0) * segmentBlocks;
-  const last = firstBlock + size / BLOCK_SIZE;
+  const last = firstBlock + blocks;
   const largest = Math.max(relation.tablespaceOid, relation.databaseOid, relation.relationNumber, last);
-  return largest > MAX_UINT32 ? { kind: "verbatim", path } : { kind: "relation", relation, firstBlock };
-}
-
-/** Whether a directory of the data directory is one that the cluster has to have. */
-export function keepsBackupDirectory(path: string): boolean {
-  return path !== "" && !DROPPED_DIRECTORY.test(path);
+  const impossible =
+    largest > MAX_UINT32 || blocks > segmentBlocks || BUILT_IN_TABLESPACES.has(Number(tablespace));
+  // Without a page, only the fork's first file is made of its record.
+  const noPage = blocks === 0 && segment !== undefined;
+  return impossible || noPage ? { kind: "verbatim", path } : { kind: "relation", relation, firstBlock };
 }
 
 /**
@@ -66,7 +64,7 @@ export function backupPath(prefix: string, name: string): string {
   if (name.startsWith("/") || parts.includes("..")) {
     throw new NeonError(
       "protocol_violation",
-      `the base backup holds the path "${name}", which leaves the data directory`,
+      `the base backup holds the path ${quotePath(name)}, which leaves the data directory`,
       {
         party: "source",
       },

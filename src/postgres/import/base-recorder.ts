@@ -2,8 +2,7 @@ import { BLOCK_SIZE, FRAME_CONTENT_BYTES } from "../../limits.js";
 import type { RecordInit } from "../../timeline/frame/record-batch.js";
 import { pathBytes } from "../byte-path.js";
 import type { TakenPages } from "../pages/page-verifier.js";
-import { type BackupFile, classifyBackupFile, keepsBackupDirectory } from "./backup-file.js";
-import { foreignPart } from "./cluster-member.js";
+import { type BackupFile, classifyBackupFile } from "./backup-file.js";
 import type { ImportChain } from "./import-chain.js";
 
 /** Records in a frame at most: many small files are long before their bytes are. */
@@ -32,7 +31,6 @@ export class BaseRecorder {
   #recordLimit = 0;
   #controlFile: Buffer[] = [];
   readonly #onPages: (pages: TakenPages) => void;
-  readonly #leftOut = new Set<string>();
 
   /**
    * `segmentBlocks` is the number of pages in each file of a relation fork but the last. `onPages` sees the pages of
@@ -49,22 +47,14 @@ export class BaseRecorder {
     return Buffer.concat(this.#controlFile);
   }
 
-  /** Paths of what was in the backup and is not the cluster's. */
-  get leftOut(): readonly string[] {
-    return [...this.#leftOut];
-  }
-
   /** Records a directory. */
   async directory(path: string): Promise<void> {
-    if (this.#isForeign(path, "directory")) return;
-    if (keepsBackupDirectory(path))
-      await this.#add({ record: { case: "directory", value: { path: pathBytes(path) } } });
+    await this.#add({ record: { case: "directory", value: { path: pathBytes(path) } } });
   }
 
   /** Begins a file of `size` bytes. */
   begin(path: string, size: number): void {
-    const foreign = this.#isForeign(path, "file");
-    this.#file = foreign ? { kind: "dropped" } : classifyBackupFile(path, size, this.#segmentBlocks);
+    this.#file = classifyBackupFile(path, size, this.#segmentBlocks);
     this.#fileSize = size;
     this.#recorded = 0;
     this.#recordStart = this.#recordLimit = this.#used;
@@ -91,12 +81,6 @@ export class BaseRecorder {
     this.#records = [];
     this.#used = this.#recordStart = this.#recordLimit = 0;
     await this.#chain.appendBase(records);
-  }
-
-  #isForeign(path: string, kind: "file" | "directory"): boolean {
-    const part = foreignPart(path, kind);
-    if (part !== undefined) this.#leftOut.add(part);
-    return part !== undefined;
   }
 
   #fill(data: Buffer, offset: number): number {

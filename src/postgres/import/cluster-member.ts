@@ -1,5 +1,3 @@
-import { isOfTablespace } from "../tablespace-path.js";
-
 /** Directories of a data directory that Postgres makes (manual: 73.1), and whose contents a base backup brings. */
 const DIRECTORIES =
   "base|global|pg_commit_ts|pg_logical(?:/(?:mappings|snapshots))?|pg_multixact(?:/(?:members|offsets))?|pg_stat|pg_tblspc|pg_twophase|pg_xact";
@@ -23,22 +21,4 @@ const MEMBER = new RegExp(
 /** Whether a path of a data directory is one that Postgres itself makes, and cannot do without. */
 export function isClusterMember(path: string): boolean {
   return MEMBER.test(path);
-}
-
-/** What is nobody's business but this host's: the directory of a repository, with the passwords' verifiers of its users. */
-const REPOSITORY = ".neon";
-
-/**
- * Of a path in a base backup the file or directory that is not the cluster's and does not come along, with all that is
- * below it: a repository of ours, and what lies in `pg_tblspc` and is no tablespace. Undefined for every other path: what
- * people have put into a data directory stays there.
- */
-export function foreignPart(path: string, kind: "file" | "directory"): string | undefined {
-  const parts = path.split("/");
-  const repository = parts.indexOf(REPOSITORY);
-  if (repository !== -1) return parts.slice(0, repository + 1).join("/");
-  if (parts[0] !== "pg_tblspc" || parts.length === 1) return undefined;
-  // A tablespace's files lie in the directory of a version.
-  if (isOfTablespace(parts) && (kind === "directory" || parts.length > 3)) return undefined;
-  return parts.slice(0, isOfTablespace(parts.slice(0, 2)) && parts.length > 2 ? 3 : 2).join("/");
 }

@@ -6,7 +6,6 @@ import { formatLsn } from "../../lsn.js";
 import type { ChainWriter } from "../../timeline/chain-writer.js";
 import type { Head } from "../../timeline/head.js";
 import type { Branch, Store } from "../../timeline/store.js";
-import { quotePath } from "../byte-path.js";
 import { type ControlFile, parsePgControl } from "../control-file.js";
 import { type BadPage, PageVerifier } from "../pages/page-verifier.js";
 import { findRestoredPages } from "../pages/restored-pages.js";
@@ -19,6 +18,7 @@ import { createImported, takenMeanwhile } from "./create-imported.js";
 import { explainError } from "./explain-error.js";
 import { ImportChain } from "./import-chain.js";
 import { ImportSource, type ServerFacts } from "./import-source.js";
+import { LeftOut } from "./left-out.js";
 import { SourceWarnings } from "./source-warnings.js";
 import { WalReceiver } from "./wal-receiver.js";
 import { WalRecorder } from "./wal-recorder.js";
@@ -143,13 +143,13 @@ async function recordCluster(
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });
   const takeBase = async () => {
-    const taken = await recordBase(events, base, warnings, report);
+    const leftOut = new LeftOut(facts.majorVersion, (text) => options.onNotice?.(text));
+    const taken = await recordBase(events, { recorder: base, leftOut, warnings, onBytes: report });
     receiver.stopAt(taken.stop.lsn);
     return taken;
   };
   const [{ stop, bytes }] = await allOrNone([takeBase(), receiver.run(timelineId)], () => source.destroy());
   const { dataChecksumVersion } = assertControlFile(base.controlFile, facts);
-  if (base.leftOut.length > 0) options.onNotice?.(leftOutNotice(base.leftOut));
   await wal.mark({
     record: {
       case: "consistentPoint",
@@ -172,12 +172,18 @@ async function recordCluster(
   return bytes + walBytes;
 }
 
+/** What becomes of a base backup as it comes. */
+interface BaseListeners {
+  readonly recorder: BaseRecorder;
+  readonly leftOut: LeftOut;
+  readonly warnings: SourceWarnings;
+  onBytes(bytes: number): void;
+}
+
 /** Takes the archives of a base backup. Returns where it ended, and its bytes. */
 async function recordBase(
   events: AsyncIterable<BaseBackupEvent>,
-  recorder: BaseRecorder,
-  warnings: SourceWarnings,
-  onBytes: (bytes: number) => void,
+  { recorder, leftOut, warnings, onBytes }: BaseListeners,
 ): Promise<{ stop: BackupPosition; bytes: number }> {
   let archive: BackupArchive | undefined;
   let bytes = 0;
@@ -195,8 +201,8 @@ async function recordBase(
     } else if (event.type === "archive") {
       await archive?.finish();
       const directory = event.tablespace === undefined ? "" : `pg_tblspc/${event.tablespace.oid}`;
-      await recorder.directory(directory);
-      archive = new BackupArchive(recorder, directory);
+      if (leftOut.takes(directory, "directory")) await recorder.directory(directory);
+      archive = new BackupArchive(recorder, leftOut, directory);
     } else if (event.type === "stop") {
       await archive?.finish();
       await recorder.flush();
@@ -225,15 +231,6 @@ async function allOrNone<A, B>(jobs: [Promise<A>, Promise<B>], stop: () => void)
     await Promise.allSettled(jobs);
     throw error;
   }
-}
-
-/** Names of files that a notice lists. */
-const NAMED_FILES = 5;
-
-function leftOutNotice(paths: readonly string[]): string {
-  const named = paths.slice(0, NAMED_FILES).map(quotePath).join(", ");
-  const more = paths.length > NAMED_FILES ? ` and ${paths.length - NAMED_FILES} more` : "";
-  return `left out of the branch, since it is not the cluster's: ${named}${more}`;
 }
 
 /** pg_control comes last and must fit what the server said before. */

@@ -94,7 +94,7 @@ const HOSTILE: { [what: string]: [Edit, RegExp] } = {
   "a file in the place of pg_wal": [appendRecords(file("pg_wal", "x")), /as a file and as a directory/],
   "a directory in the place of a configuration file": [
     appendRecords(directory("postgresql.auto.conf")),
-    /as a file and as a directory/,
+    /cannot be exported: "postgresql.auto.conf"/,
   ],
   "a history file that names no switch": [
     appendRecords({

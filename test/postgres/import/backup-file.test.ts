@@ -1,10 +1,6 @@
 import test from "ava";
 import { RelationForkName } from "../../../gen/neon/pageserver/v1/record_pb.js";
-import {
-  backupPath,
-  classifyBackupFile,
-  keepsBackupDirectory,
-} from "../../../src/postgres/import/backup-file.js";
+import { backupPath, classifyBackupFile } from "../../../src/postgres/import/backup-file.js";
 
 const SEGMENT_BLOCKS = 131_072;
 const { MAIN, FSM, VM, INIT } = RelationForkName;
@@ -43,6 +39,7 @@ for (const path of [
   "pg_wal_notes",
   "backup_label",
   "config/standby.signal",
+  "pg_tblspc/1663/PG_15_202209061/5/16401",
 ]) {
   test(`${path} is kept verbatim`, (t) => {
     t.deepEqual(classifyBackupFile(path, 8192, SEGMENT_BLOCKS), { kind: "verbatim", path });
@@ -57,30 +54,18 @@ test("an empty relation file is a relation fork", (t) => {
   t.is(classifyBackupFile("base/5/16384", 0, SEGMENT_BLOCKS).kind, "relation");
 });
 
+test("a file that is larger than a relation's can be is kept verbatim", (t) => {
+  t.is(classifyBackupFile("base/5/16384", SEGMENT_BLOCKS * 8192, SEGMENT_BLOCKS).kind, "relation");
+  t.is(classifyBackupFile("base/5/16384", (SEGMENT_BLOCKS + 1) * 8192, SEGMENT_BLOCKS).kind, "verbatim");
+});
+
+test("an empty file behind the first one of a fork is kept verbatim", (t) => {
+  t.is(classifyBackupFile("base/5/16384.1", 0, SEGMENT_BLOCKS).kind, "verbatim");
+});
+
 test("blocks beyond 32 bits make a file verbatim", (t) => {
   t.is(classifyBackupFile("base/5/16384.32767", 8192, SEGMENT_BLOCKS).kind, "relation");
   t.is(classifyBackupFile("base/5/16384.32768", 8192, SEGMENT_BLOCKS).kind, "verbatim");
-});
-
-for (const path of [
-  "standby.signal",
-  "recovery.signal",
-  "postmaster.pid",
-  "postmaster.opts",
-  "tablespace_map",
-  "pg_wal/000000010000000000000001",
-  "pg_wal/archive_status/000000010000000000000001.done",
-  "pg_replslot/a/state",
-  "pg_stat_tmp/global.stat",
-]) {
-  test(`${path} is dropped`, (t) => {
-    t.deepEqual(classifyBackupFile(path, 8192, SEGMENT_BLOCKS), { kind: "dropped" });
-  });
-}
-
-test("directories are kept, but not those of slots", (t) => {
-  const paths = ["base", "pg_wal", "pg_wal/archive_status", "pg_replslot", "pg_notify", "pg_replslot/a", ""];
-  t.deepEqual(paths.filter(keepsBackupDirectory), paths.slice(0, 5));
 });
 
 test("a tar name becomes a path of the data directory", (t) => {
