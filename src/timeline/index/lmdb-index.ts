@@ -92,7 +92,12 @@ export class LmdbIndex {
 
   table<N extends TableName>(name: N): Table<KeyOf<N>, ValueOf<N>> {
     const kind = TABLES[name] as unknown as TableKind<KeyOf<N>, ValueOf<N>>;
-    return new Table(name, kind, this.#rawTable(name), () => this.#sum(name));
+    return new Table(
+      name,
+      kind,
+      () => this.#usableTable(name),
+      () => this.#sum(name),
+    );
   }
 
   /**
@@ -115,7 +120,9 @@ export class LmdbIndex {
       await this.#root.flushed;
     } catch (error) {
       this.#state = before;
-      throw reason !== undefined && reason.error instanceof NeonError ? error : this.#failed(error);
+      throw reason !== undefined && reason.error instanceof NeonError
+        ? error
+        : this.#endUnlessUsable(this.#failed(error));
     }
   }
 
@@ -149,6 +156,26 @@ export class LmdbIndex {
     if (sum === undefined)
       throw new NeonError("internal_error", `table ${name} is changed outside a transaction`);
     return sum;
+  }
+
+  /**
+   * Once LMDB could not write its meta page, for whatever reason, it must not be asked for anything, reads among it: its
+   * transactions fail to begin, which lmdb-js does not notice, and the process dies of corrupt memory.
+   */
+  #endUnlessUsable(error: NeonError): NeonError {
+    if (this.#failure !== undefined) return error;
+    try {
+      this.#root.transactionSync(() => {});
+    } catch {
+      this.#failure = error;
+      this.onFatal?.(error);
+    }
+    return error;
+  }
+
+  #usableTable(name: string): RawTable {
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#rawTable(name);
   }
 
   #rawTable(name: string): RawTable {

@@ -15,14 +15,17 @@ export type RawTable = Database<Buffer, Buffer>;
 export class Table<K, V> {
   readonly #name: string;
   readonly #kind: TableKind<K, V>;
-  readonly #raw: RawTable;
+  readonly #usable: () => RawTable;
   readonly #sum: () => TableSum;
 
-  /** `sum` gives the table's sum within a transaction, and throws outside. */
-  constructor(name: string, kind: TableKind<K, V>, raw: RawTable, sum: () => TableSum) {
+  /**
+   * `usable` gives the table as it is kept, and throws where it must not be read any more; `sum` gives the table's sum
+   * within a transaction, and throws outside.
+   */
+  constructor(name: string, kind: TableKind<K, V>, usable: () => RawTable, sum: () => TableSum) {
     this.#name = name;
     this.#kind = kind;
-    this.#raw = raw;
+    this.#usable = usable;
     this.#sum = sum;
   }
 
@@ -37,7 +40,7 @@ export class Table<K, V> {
     const bytes = this.#encode(key);
     const sum = this.#subtract(bytes);
     const stored = sealEntry(this.#name, bytes, this.#kind.values.encode(value));
-    this.#raw.putSync(bytes, stored);
+    this.#usable().putSync(bytes, stored);
     sum.add(stored);
   }
 
@@ -45,12 +48,12 @@ export class Table<K, V> {
   remove(key: K): void {
     const bytes = this.#encode(key);
     this.#subtract(bytes);
-    this.#raw.removeSync(bytes);
+    this.#usable().removeSync(bytes);
   }
 
   /** Whether it has no entry. */
   get empty(): boolean {
-    for (const _ of this.#raw.getKeys({ limit: 1 })) return false;
+    for (const _ of this.#usable().getKeys({ limit: 1 })) return false;
     return true;
   }
 
@@ -60,7 +63,7 @@ export class Table<K, V> {
       ...(start !== undefined && { start: this.#encode(start) }),
       ...(end !== undefined && { end: this.#encode(end) }),
     };
-    for (const { key, value } of this.#raw.getRange(range)) {
+    for (const { key, value } of this.#usable().getRange(range)) {
       const bytes = Buffer.from(key);
       yield [this.#kind.keys.decode(bytes), this.#open(bytes, Buffer.from(value))];
     }
@@ -77,7 +80,7 @@ export class Table<K, V> {
   }
 
   #read(key: Buffer): Buffer | undefined {
-    const stored = this.#raw.get(key);
+    const stored = this.#usable().get(key);
     // The memory belongs to LMDB until the read transaction ends; decoding keeps views.
     return stored && Buffer.from(stored);
   }
