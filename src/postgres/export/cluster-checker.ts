@@ -81,6 +81,16 @@ export class ClusterChecker {
     return this.#tablespaces;
   }
 
+  /**
+   * The Postgres timeline that recovery up to `headLsn` has to be told to follow. Undefined where it finds the way: it
+   * looks for history files in the order of their numbers, and a server can have passed one over that another has taken.
+   */
+  targetTimelineId(headLsn: Lsn): number | undefined {
+    for (let id = this.#start.postgresTimelineId + 1; id < this.#walTimelineId; id++)
+      if (!this.#hasHistory(id, headLsn)) return this.#walTimelineId;
+    return undefined;
+  }
+
   /** pg_control of the base backup, once that is consistent. */
   get control(): ControlFile | undefined {
     return this.#control;
@@ -152,7 +162,7 @@ export class ClusterChecker {
     }
     if (this.#control.minRecoveryPoint > headLsn)
       throw damaged(`the branch ends at ${formatLsn(headLsn)}, before pg_control's minimum recovery point`);
-    this.#assertHistories(headLsn);
+    this.#assertHistory(headLsn);
     return this.#control;
   }
 
@@ -247,15 +257,16 @@ export class ClusterChecker {
     if (backupEndLsn === undefined) throw damaged("the WAL does not reach the end of the base backup");
   }
 
-  /** Recovery follows the newest timeline whose history file it finds, and looks for them in order. */
-  #assertHistories(headLsn: Lsn): void {
-    for (let id = this.#start.postgresTimelineId + 1; id <= this.#walTimelineId; id++) {
-      const history = this.#histories.get(id);
-      if (history === undefined || switchPoint(history) > headLsn)
-        throw damaged(
-          `the WAL goes on to timeline ${this.#walTimelineId}, and the history file of ${id} is missing`,
-        );
-    }
+  /** Without the history of the last timeline recovery ends where that begins. */
+  #assertHistory(headLsn: Lsn): void {
+    const id = this.#walTimelineId;
+    if (id === this.#start.postgresTimelineId || this.#hasHistory(id, headLsn)) return;
+    throw damaged(`the WAL goes on to timeline ${id}, whose history file is missing`);
+  }
+
+  #hasHistory(id: number, headLsn: Lsn): boolean {
+    const history = this.#histories.get(id);
+    return history !== undefined && switchPoint(history) <= headLsn;
   }
 }
 

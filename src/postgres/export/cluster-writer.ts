@@ -82,7 +82,9 @@ export class ClusterWriter {
   async finish(): Promise<RecoveryNeeds> {
     await this.#wal.finish();
     for (const path of requiredDirectories(this.majorVersion)) await this.#files.makeDirectory(path);
-    return this.#needs.needs(this.#checker.finish(this.#branch.head.lsn));
+    const { lsn } = this.#branch.head;
+    const needs = this.#needs.needs(this.#checker.finish(lsn));
+    return { ...needs, targetTimelineId: this.#checker.targetTimelineId(lsn) };
   }
 
   /** Closes the files. */

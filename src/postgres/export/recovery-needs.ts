@@ -17,6 +17,8 @@ export interface RecoveryNeeds {
   readonly trackCommitTimestamp: boolean;
   /** Resource managers of extensions that the WAL has records of: recovery ends at one whose library is not loaded. */
   readonly extensionResourceManagers: readonly number[];
+  /** The Postgres timeline to follow, where recovery does not find it by itself. */
+  readonly targetTimelineId?: number | undefined;
 }
 
 /** First id of a resource manager that an extension brings (Postgres 15 and later). */

@@ -33,7 +33,11 @@ export const TREATED_SETTINGS: readonly TreatedSetting[] = [
     { name: "recovery_target_name" },
     { name: "recovery_target_time" },
     { name: "recovery_target_xid" },
-    { name: "recovery_target_timeline", keep: oneOf("latest") },
+    {
+      name: "recovery_target_timeline",
+      value: ({ needs }) => needs.targetTimelineId?.toString(),
+      keep: oneOf("latest"),
+    },
     { name: "recovery_target_action", keep: oneOf("pause") },
     { name: "recovery_target_inclusive" },
     { name: "recovery_min_apply_delay", keep: oneOf("0") },
