@@ -95,6 +95,20 @@ for (const way of WAYS) {
   });
 }
 
+test("of many that come at once, some of them through a FUSE file system, one gets a repository that a dead one left", async (t) => {
+  const place = await prepare(t, WAYS[3]);
+  if (place === undefined) return;
+  const { real, view } = place;
+  const before = await startHolder(t, real);
+  before.child.kill("SIGKILL");
+  await once(before.child, "exit");
+  const ways = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? real : view));
+  const holders = await Promise.all(ways.map((directory) => startHolder(t, directory)));
+  const said = holders.map((holder) => holder.said);
+  t.is(said.filter((text) => text === "held").length, 1, said.join("\n"));
+  for (const text of said.filter((other) => other !== "held")) t.regex(text, /^object_in_use: /);
+});
+
 async function isFree(directory: string): Promise<boolean> {
   try {
     await (await acquireLock(directory)).release();
