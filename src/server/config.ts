@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { NeonError } from "../errors.js";
 import { parseVerifier } from "../pgwire/scram/scram-verifier.js";
+import { surroundingDataDirectory } from "../postgres/data-directory.js";
 import { syncDirectory } from "../sync-path.js";
 import { type ConfigDocument, readConfigFile, writeConfigFile } from "./config-file.js";
 import { isConnectionUri } from "./connection-uri.js";
@@ -61,7 +62,7 @@ export function findRepository(from: string): string {
 
 /**
  * Makes a repository in `parent` and gives its `.neon` directory, whole or not at all. Throws 42710 if one is there,
- * and 22023 for a bad listen address.
+ * 22023 for a bad listen address, 55000 in a data directory of Postgres.
  */
 export async function initRepository(
   parent: string,
@@ -71,6 +72,8 @@ export async function initRepository(
   parseListenAddress(listen);
   const directory = join(resolve(parent), ".neon");
   if (exists(directory)) throw alreadyThere(directory);
+  const cluster = surroundingDataDirectory(parent);
+  if (cluster !== undefined) throw insideCluster(cluster);
   await mkdir(dirname(directory), { recursive: true });
   // Only here: it takes a while to load, and most of what reads a configuration has no need of it.
   const { Store } = await import("../timeline/store.js");
@@ -188,6 +191,13 @@ function isTable(value: unknown): value is Record<string, unknown> {
 
 function configPath(directory: string): string {
   return join(directory, "config.toml");
+}
+
+function insideCluster(cluster: string): NeonError {
+  const text = `${cluster} holds the files of a PostgreSQL, which is no place for a repository`;
+  return new NeonError("object_not_in_prerequisite_state", text, {
+    hint: "Make it elsewhere: mkdir ~/neon && cd ~/neon && neon init. Every base backup would copy it, and every export would leave it behind.",
+  });
 }
 
 function alreadyThere(directory: string): NeonError {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import {
@@ -8,9 +8,11 @@ import {
   type TestPostgres,
 } from "../../scripts/support/postgres.js";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
+import type { NeonError } from "../../src/errors.js";
 import { pathBelow } from "../../src/postgres/byte-path.js";
 import { exportBranch } from "../../src/postgres/export/export-branch.js";
 import { importCluster } from "../../src/postgres/import/import-cluster.js";
+import { initRepository } from "../../src/server/config.js";
 import { temporaryStore } from "../support/temporary-store.js";
 
 /** In UTF-8 but for the last ones, which are bytes that no text has: they would become one name. */
@@ -82,6 +84,38 @@ async function copyOf(t: ExecutionContext, source: TestPostgres, onNotice?: (tex
   await exportBranch({ store, branch, directory });
   return directory;
 }
+
+test("neither a repository nor an export is made in a data directory, whatever way leads there", async (t) => {
+  const source = await createPostgres({ major: 15, settings: { fsync: "off" } });
+  t.teardown(() => source.remove());
+  const elsewhere = await createTemporaryDirectory("neon-elsewhere-");
+  t.teardown(() => elsewhere.remove());
+  const link = join(elsewhere.path, "link");
+  symlinkSync(join(source.dataDir, "base"), link);
+  const before = [...listing(source.dataDir).keys()].sort();
+  for (const parent of [
+    source.dataDir,
+    join(source.dataDir, "base"),
+    link,
+    join(source.dataDir, "new", "one"),
+  ]) {
+    const error = await t.throwsAsync<NeonError>(initRepository(parent), {
+      message: /holds the files of a PostgreSQL/,
+    });
+    t.is(error?.sqlstate, "55000");
+  }
+  const repository = await temporaryStore();
+  t.teardown(() => repository.remove());
+  const { store } = repository;
+  const { branch } = await importCluster({ store, branch: "main", uri: source.uri });
+  for (const directory of [join(source.dataDir, "copy"), join(link, "copy")]) {
+    await t.throwsAsync(exportBranch({ store, branch, directory }), {
+      code: "object_not_in_prerequisite_state",
+    });
+  }
+  const isOurs = (path: string) => /neon|copy|new/.test(path);
+  t.deepEqual([...listing(source.dataDir).keys()].sort().filter(isOurs), before.filter(isOurs));
+});
 
 for (const major of [14, 15, 18] as PostgresMajor[]) {
   test(`${major}: every name comes back in every place with its bytes, its content and its directory`, async (t) => {

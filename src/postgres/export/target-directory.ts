@@ -2,6 +2,7 @@ import type { Stats } from "node:fs";
 import { mkdtemp, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { NeonError } from "../../errors.js";
+import { surroundingDataDirectory } from "../data-directory.js";
 import { type ModeOf, sync, syncTree } from "./sync-tree.js";
 
 /**
@@ -21,7 +22,7 @@ export class TargetDirectory {
 
   /**
    * Makes the temporary directory. Throws 42710 if `directory` is there and not empty, 58P01 if what shall hold it is
-   * missing, 22023 if it is a mount point.
+   * missing, 22023 if it is a mount point, 55000 if it lies in another data directory.
    */
   static async create(directory: string): Promise<TargetDirectory> {
     const place = await freePlace(resolve(directory));
@@ -29,6 +30,8 @@ export class TargetDirectory {
     if (!(await statOf(parent))?.isDirectory()) {
       throw new NeonError("undefined_file", `${parent} is no directory`, { hint: "Make it, and try again." });
     }
+    const cluster = surroundingDataDirectory(parent);
+    if (cluster !== undefined) throw insideCluster(place, cluster);
     const path = await mkdtemp(join(parent, `${basename(place)}.neon-export-`)).catch(named(place));
     return new TargetDirectory(path, place);
   }
@@ -84,6 +87,13 @@ async function statOf(path: string): Promise<Stats | undefined> {
   return stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
+  });
+}
+
+function insideCluster(place: string, cluster: string): NeonError {
+  const text = `${place} lies in ${cluster}, which holds the files of a PostgreSQL`;
+  return new NeonError("object_not_in_prerequisite_state", text, {
+    hint: "Export to a directory elsewhere: every base backup of that PostgreSQL would copy it.",
   });
 }
 
