@@ -45,6 +45,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   }
 }
 
+/**
+ * Who holds a slot, or waits for a checkpoint, is idle for long, and a base backup tells of what it skips by warnings only.
+ * From 14 on everybody may set these; what the user sets comes later and wins.
+ */
+const REPLICATION_OPTIONS = "-c idle_session_timeout=0 -c client_min_messages=warning";
+
 /** The parts of pg's Client that its types leave out. */
 interface ClientInternals {
   readonly connection: {
@@ -124,9 +130,8 @@ function createClient(
     url.searchParams.set("application_name", applicationName ?? "neon");
   if (replication === true) {
     url.searchParams.set("replication", "true");
-    // Who holds a slot, or waits for a checkpoint, is idle for long. From 14 on everybody may set it.
     const options = url.searchParams.get("options") ?? process.env.PGOPTIONS ?? "";
-    url.searchParams.set("options", `${options} -c idle_session_timeout=0`.trim());
+    url.searchParams.set("options", `${REPLICATION_OPTIONS} ${options}`.trim());
   }
   try {
     const client = new pg.Client({ connectionString: url.href }) as unknown as StartingClient;

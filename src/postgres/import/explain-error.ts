@@ -140,6 +140,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     hint: "Before version 16 a base backup takes tablespaces whose path is at most 99 bytes long: move the tablespace, or reach it over a shorter path.",
   },
   {
+    sqlstate: "XX000",
+    text: /\btar\b/,
+    code: "feature_not_supported",
+    hint: "A base backup takes paths of at most 99 bytes: give that file a shorter name, or move it out of the data directory.",
+  },
+  {
     sqlstate: "42883",
     code: "feature_not_supported",
     hint: "That is a page server, not a PostgreSQL: import takes the URI of a PostgreSQL.",

@@ -102,6 +102,7 @@ async function recordCluster(
   const startedAt = new Date();
   const events = baseBackup(baseConnection, { label: "neon import", majorVersion: facts.majorVersion });
   const start = await nextEvent(events, "start");
+  warnings.expectTablespaces(start.tablespaces);
   const segmentSize = BigInt(facts.walSegmentSize);
   const walStartLsn = start.position.lsn - (start.position.lsn % segmentSize);
   options.log?.info(

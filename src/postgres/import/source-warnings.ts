@@ -1,11 +1,12 @@
 import { NeonError } from "../../errors.js";
+import type { BackupTablespace } from "../replication/base-backup.js";
 import { isClusterMember } from "./cluster-member.js";
 
 /** Damaged blocks that an error names; the warnings before it name all. */
 const NAMED_BLOCKS = 3;
 
-/** A path of the data directory, in the quotation marks of any language. */
-const QUOTED_PATH = /["„«“»‘']\s?\.\/([^"„«“”»’']+?)\s?["“”«»’']/;
+/** A path, in the quotation marks of any language: of the data directory, or absolute. */
+const QUOTED_PATH = /["„«“»‘「]\s?(\.?\/[^"„«“”»’」]+?)\s?["“”«»’」]/;
 
 /**
  * What a Postgres warns of while it is imported. Every warning is passed on, and some are more than that: a base backup
@@ -15,6 +16,7 @@ export class SourceWarnings {
   readonly #tell: (text: string) => void;
   readonly #skipped: string[] = [];
   readonly #damaged: string[] = [];
+  #tablespaces: readonly BackupTablespace[] = [];
 
   constructor(tell: (text: string) => void) {
     this.#tell = tell;
@@ -23,12 +25,24 @@ export class SourceWarnings {
   /** Takes the text of a warning. */
   readonly take = (text: string): void => {
     this.#tell(text);
-    const path = QUOTED_PATH.exec(text);
-    if (path === null) return;
+    const [quoted, path = ""] = QUOTED_PATH.exec(text) ?? [];
+    if (quoted === undefined) return;
     // The server may speak any language: what it says of blocks has numbers, what it says of a skipped file has none.
-    if (/\d/.test(text.replace(path[0], ""))) this.#damaged.push(text);
-    else if (isClusterMember(path[1] as string)) this.#skipped.push(path[1] as string);
+    if (/\d/.test(text.replace(quoted, ""))) this.#damaged.push(text);
+    else if (isClusterMember(this.#inDataDirectory(path))) this.#skipped.push(path.replace(/^\.\//, ""));
   };
+
+  /** Says where the tablespaces lie that the base backup holds: warnings name their files by where they are. */
+  expectTablespaces(tablespaces: readonly BackupTablespace[]): void {
+    this.#tablespaces = tablespaces;
+  }
+
+  #inDataDirectory(path: string): string {
+    if (path.startsWith("./")) return path.slice(2);
+    const tablespace = this.#tablespaces.find(({ location }) => path.startsWith(`${location}/`));
+    if (tablespace === undefined) return path;
+    return `pg_tblspc/${tablespace.oid}${path.slice(tablespace.location.length)}`;
+  }
 
   /** Throws 55000 if the base backup has left out something that the cluster cannot do without. */
   assertComplete(): void {
