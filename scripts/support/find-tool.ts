@@ -12,6 +12,7 @@ export type Tool =
   | "psql"
   | "rsync"
   | "strace"
+  | "pgbouncer"
   | "bindfs"
   | "unshare"
   | "mount";

@@ -20,6 +20,12 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     sqlstate: "28000",
+    text: /[Pp]eer/,
+    code: "invalid_authorization_specification",
+    hint: "Over a unix socket that server lets in the operating system's user of the same name only (peer): run the page server as that user, or connect to its TCP port with a password: postgresql://role@localhost:5432/.",
+  },
+  {
+    sqlstate: "28000",
     code: "invalid_authorization_specification",
     hint: "The role has to exist and to be allowed to log in: CREATE ROLE <role> LOGIN REPLICATION.",
   },
@@ -34,12 +40,6 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: /idle_session_timeout/,
     code: "feature_not_supported",
     hint: "That server is older than what neon imports: PostgreSQL 14 to 18.",
-  },
-  {
-    sqlstate: "28000",
-    text: /[Pp]eer/,
-    code: "invalid_authorization_specification",
-    hint: "Over a unix socket that server lets in the operating system's user of the same name only (peer): run the page server as that user, or connect to its TCP port with a password: postgresql://role@localhost:5432/.",
   },
   {
     sqlstate: "28P01",

@@ -1,4 +1,6 @@
+import { cleanText } from "../../clean-text.js";
 import type { Lsn } from "../../lsn.js";
+import { parseUri } from "../../pgwire/connection-uri.js";
 import { type AppendOptions, appendWal } from "./append-wal.js";
 import { namePostgres } from "./explain-error.js";
 import { type ImportResult, importCluster } from "./import-cluster.js";
@@ -35,6 +37,9 @@ async function importOrAppend(options: AppendOptions): Promise<ImportBranchResul
   if (existing !== undefined) {
     return { ...(await appendWal(options, { notices, proved: false })), startLsn: existing.head.lsn };
   }
+  const database = uselessDatabase(options.uri);
+  if (database !== undefined)
+    tell(`an import takes the whole cluster: the database "${database}" that the URI names chooses nothing`);
   if (!options.follow) return { ...(await importCluster(options)), startLsn: undefined };
   const slot = await prepareFollowing(options, notices);
   const created = await importCluster(options).catch(async (error) => {
@@ -50,4 +55,14 @@ async function importOrAppend(options: AppendOptions): Promise<ImportBranchResul
     startLsn: undefined,
     slot: appended.slot,
   };
+}
+
+/** Databases that a URI names because it has to name one. */
+const NAMES_NOTHING = new Set(["", "postgres", "template1", "replication"]);
+
+/** The database that a connection URI names, as if it alone were to be imported. */
+function uselessDatabase(uri: string): string | undefined {
+  const { url, database } = parseUri(uri);
+  const named = database ?? decodeURIComponent(url.pathname.slice(1));
+  return NAMES_NOTHING.has(named) ? undefined : cleanText(named);
 }
