@@ -1,8 +1,8 @@
 import tar from "tar-stream";
 import { NeonError } from "../../errors.js";
+import type { BackupContents } from "./backup-contents.js";
 import { backupPath } from "./backup-file.js";
 import type { BaseRecorder } from "./base-recorder.js";
-import type { LeftOut } from "./left-out.js";
 
 /**
  * One tar archive of a base backup on its way into a recorder. tar-stream hands on views of what it is given: nothing is
@@ -10,7 +10,7 @@ import type { LeftOut } from "./left-out.js";
  */
 export class BackupArchive {
   readonly #recorder: BaseRecorder;
-  readonly #leftOut: LeftOut;
+  readonly #contents: BackupContents;
   readonly #prefix: string;
   /** Names are bytes: see byte-path.ts. */
   readonly #extract = tar.extract({ filenameEncoding: "latin1" } as Parameters<typeof tar.extract>[0]);
@@ -18,9 +18,9 @@ export class BackupArchive {
   #wake: () => void = () => undefined;
 
   /** `prefix` is where in the data directory the archive's files belong; empty for the data directory itself. */
-  constructor(recorder: BaseRecorder, leftOut: LeftOut, prefix: string) {
+  constructor(recorder: BaseRecorder, contents: BackupContents, prefix: string) {
     this.#recorder = recorder;
-    this.#leftOut = leftOut;
+    this.#contents = contents;
     this.#prefix = prefix;
     this.#extract.on("drain", () => this.#wake());
     this.#extract.on("close", () => this.#wake());
@@ -53,7 +53,7 @@ export class BackupArchive {
         if (pax) throw new Error("there is a pax header");
         const path = backupPath(this.#prefix, name);
         const kind = type === "directory" ? "directory" : "file";
-        const taken = (type === "directory" || type === "file") && this.#leftOut.takes(path, kind);
+        const taken = (type === "directory" || type === "file") && this.#contents.takes(path, kind);
         if (taken && type === "directory") await this.#recorder.directory(path);
         if (!taken || type !== "file") {
           entry.resume();

@@ -13,12 +13,12 @@ import { type BackupPosition, type BaseBackupEvent, baseBackup } from "../replic
 import { timelineHistory } from "../replication/timeline-history.js";
 import { Recoverability } from "../wal/recoverability.js";
 import { BackupArchive } from "./backup-archive.js";
+import { BackupContents } from "./backup-contents.js";
 import { BaseRecorder } from "./base-recorder.js";
 import { createImported, takenMeanwhile } from "./create-imported.js";
 import { explainError } from "./explain-error.js";
 import { ImportChain } from "./import-chain.js";
 import { ImportSource, type ServerFacts } from "./import-source.js";
-import { LeftOut } from "./left-out.js";
 import { SourceWarnings } from "./source-warnings.js";
 import { WalReceiver } from "./wal-receiver.js";
 import { WalRecorder } from "./wal-recorder.js";
@@ -144,8 +144,8 @@ async function recordCluster(
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });
   const takeBase = async () => {
-    const leftOut = new LeftOut(facts.majorVersion, (text) => options.onNotice?.(text));
-    const taken = await recordBase(events, { recorder: base, leftOut, warnings, onBytes: report });
+    const contents = new BackupContents(facts.majorVersion, (text) => options.onNotice?.(text));
+    const taken = await recordBase(events, { recorder: base, contents, warnings, onBytes: report });
     receiver.stopAt(taken.stop.lsn);
     return taken;
   };
@@ -176,7 +176,7 @@ async function recordCluster(
 /** What becomes of a base backup as it comes. */
 interface BaseListeners {
   readonly recorder: BaseRecorder;
-  readonly leftOut: LeftOut;
+  readonly contents: BackupContents;
   readonly warnings: SourceWarnings;
   onBytes(bytes: number): void;
 }
@@ -184,7 +184,7 @@ interface BaseListeners {
 /** Takes the archives of a base backup. Returns where it ended, and its bytes. */
 async function recordBase(
   events: AsyncIterable<BaseBackupEvent>,
-  { recorder, leftOut, warnings, onBytes }: BaseListeners,
+  { recorder, contents, warnings, onBytes }: BaseListeners,
 ): Promise<{ stop: BackupPosition; bytes: number }> {
   let archive: BackupArchive | undefined;
   let bytes = 0;
@@ -202,10 +202,11 @@ async function recordBase(
     } else if (event.type === "archive") {
       await archive?.finish();
       const directory = event.tablespace === undefined ? "" : `pg_tblspc/${event.tablespace.oid}`;
-      if (leftOut.takes(directory, "directory")) await recorder.directory(directory);
-      archive = new BackupArchive(recorder, leftOut, directory);
+      if (contents.takes(directory, "directory")) await recorder.directory(directory);
+      archive = new BackupArchive(recorder, contents, directory);
     } else if (event.type === "stop") {
       await archive?.finish();
+      contents.assertComplete();
       await recorder.flush();
       onBytes(bytes);
       return { stop: event.position, bytes };
