@@ -16,11 +16,14 @@ interface StartError {
   readonly hint?: string | undefined;
 }
 
+/** How long a page server that is not wanted may take to end before it is killed, in milliseconds. */
+const END_MS = 5000;
+
 /**
- * Starts `neon start --foreground` as a process of its own, which outlives this one, and resolves when it serves.
- * Throws the error that it failed with.
+ * Starts `neon start --foreground` as a process of its own, which outlives this one, and resolves with what `describe` says
+ * of it when it serves. Throws the error that it, or `describe`, failed with; nothing runs any more then.
  */
-export async function startInBackground(neonDirectory: string): Promise<void> {
+export async function startInBackground<T>(neonDirectory: string, describe: () => Promise<T>): Promise<T> {
   const signal = interruption();
   const program = process.argv[1] as string;
   const log = await open(logPath(neonDirectory), "a", 0o600);
@@ -38,14 +41,24 @@ export async function startInBackground(neonDirectory: string): Promise<void> {
   );
   try {
     await reported(child, signal);
+    return await describe();
   } catch (error) {
-    child.kill();
+    await end(child);
     throw error;
   } finally {
     await log.close();
     if (child.connected) child.disconnect();
     child.unref();
   }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill();
+  const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
+  await ended;
+  clearTimeout(timer);
 }
 
 /** Tells the command that waits in {@link startInBackground} how the start went. False if no command waits. */

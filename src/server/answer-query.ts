@@ -25,7 +25,7 @@ export async function answerQuery(
   const begin = performance.now();
   const facts: Record<string, unknown> = { remote: connection.remote };
   try {
-    const statement = parseStatement(sql);
+    const statement = parseStatement(sql, requireCommand);
     if (statement.kind === "empty") return reply.emptyQuery();
     if (statement.kind === "ignored") return reply.commandComplete(statement.tag);
     const method = requireCommand(statement.name);

@@ -50,11 +50,14 @@ export function assertStoreExists(directory: string): void {
 /** Finds the `.neon` directory in `from` or above it. Throws 58P01 if there is none. */
 export function findRepository(from: string): string {
   const start = resolve(from);
+  let foreign: string | undefined;
   for (let parent = start; ; parent = dirname(parent)) {
     const directory = join(parent, ".neon");
-    if (exists(configPath(directory))) return directory;
+    if (isForeign(directory)) foreign ??= directory;
+    else if (exists(configPath(directory))) return directory;
     if (parent === dirname(parent)) break;
   }
+  if (foreign !== undefined) throw notARepository(foreign, "undefined_file");
   throw new NeonError("undefined_file", `there is no neon repository in ${start} or above it`, {
     hint: "neon init makes one; -C DIR looks in another directory.",
   });
@@ -71,6 +74,7 @@ export async function initRepository(
   const listen = options.listen ?? DEFAULT_LISTEN;
   parseListenAddress(listen);
   const directory = join(resolve(parent), ".neon");
+  if (isForeign(directory)) throw notARepository(directory, "duplicate_object");
   if (exists(directory)) throw alreadyThere(directory);
   const cluster = surroundingDataDirectory(parent);
   if (cluster !== undefined) throw insideCluster(cluster);
@@ -203,6 +207,17 @@ function insideCluster(cluster: string): NeonError {
 function alreadyThere(directory: string): NeonError {
   return new NeonError("duplicate_object", `${directory} exists already`, {
     hint: "Use it, or make another repository with -C DIR.",
+  });
+}
+
+/** Whether the name of the repository is that of something else: neonctl keeps its settings in a file `.neon`. */
+function isForeign(directory: string): boolean {
+  return statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false;
+}
+
+function notARepository(path: string, code: "undefined_file" | "duplicate_object"): NeonError {
+  return new NeonError(code, `${path} is a file, and no neon repository`, {
+    hint: "Another program put it there, such as neonctl. Make the repository elsewhere: mkdir DIR && neon -C DIR init.",
   });
 }
 

@@ -1,4 +1,5 @@
 import { NeonError } from "../errors.js";
+import { nearestName } from "../nearest-name.js";
 import { assertBranchName } from "../timeline/branch-name.js";
 import { readConfig } from "./config.js";
 import { assertConnectionUri } from "./connection-uri.js";
@@ -34,16 +35,19 @@ export async function resolveDestination(directory: string, destination: string)
   }
   const { origins } = await readConfig(directory);
   const uri = origins.get(destination);
-  if (uri === undefined) throw unknownOrigin(destination);
+  if (uri === undefined) throw unknownOrigin(destination, origins.keys());
   assertNoBranch(uri, `In config.toml the URI of origin ${destination} has to end with the port.`);
   return uri;
 }
 
-/** The error for an origin that is not there. The hint is for who wants to use it, unless given. */
+/** The error for an origin that is none of `names`. The hint is for who wants to use it, unless given. */
 export function unknownOrigin(
   name: string,
+  names: Iterable<string>,
   hint = `Name it first: neon origin add ${name} postgresql://host:port/`,
 ): NeonError {
+  const near = nearestName(name, names);
+  if (near !== undefined) hint = `Did you mean "${near}"? neon origin list shows the origins.`;
   return new NeonError("undefined_object", `origin "${name}" does not exist`, { hint });
 }
 

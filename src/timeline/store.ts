@@ -4,6 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { StartRecordSchema } from "../../gen/neon/pageserver/v1/record_pb.js";
 import type { BootProof } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../errors.js";
+import { nearestName } from "../nearest-name.js";
 import { syncDirectory } from "../sync-path.js";
 import type { Base } from "./base.js";
 import { type Branch, describeBranch, pointOf } from "./branch.js";
@@ -136,8 +137,9 @@ export class Store {
   requireBranch(name: string): Branch {
     const branch = this.getBranch(name);
     if (branch === undefined) {
+      const near = nearestName(name, this.branchNames());
       throw new NeonError("undefined_object", `branch "${name}" does not exist`, {
-        hint: "neon branch list shows the branches.",
+        hint: `${near === undefined ? "" : `Did you mean "${near}"? `}neon branch list shows the branches.`,
       });
     }
     return branch;

@@ -25,8 +25,7 @@ export const startCommand = defineCommand({
       );
     }
     if (args.foreground) return inForeground(repository, args);
-    await startInBackground(repository);
-    const server = await requireServer(repository);
+    const server = await startInBackground(repository, () => requireServer(repository));
     await print(args, server, `Started: ${formatServer(server)}`);
   },
 });

@@ -2,6 +2,7 @@ import { type DescField, type DescMethod, getOption, hasOption } from "@bufbuild
 import { copy_both } from "../../../gen/neon/pageserver/v1/options_pb.js";
 import { PageServerService } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../../errors.js";
+import { nearestName } from "../../nearest-name.js";
 
 const METHODS = new Map<string, DescMethod>(
   PageServerService.methods.map((method) => [commandName(method), method]),
@@ -17,11 +18,20 @@ export function listCommands(): readonly DescMethod[] {
   return PageServerService.methods;
 }
 
-/** Finds the method of a command. Throws 42883 with the nearest command as a hint. */
+/** What SQL statements begin with, where no command does. */
+const SQL =
+  /^(select|with|values|table|insert|update|delete|merge|create|alter|drop|truncate|copy|grant|revoke|explain|show|analyze|vacuum|declare|fetch|close|prepare|execute|deallocate|listen|notify|lock|do|call|discard|reset|checkpoint|comment|cluster|reindex|refresh|savepoint|release|abort)$/i;
+
+/** Finds the method of a command. Throws 42883 with the nearest command as a hint, and says so where it is SQL. */
 export function requireCommand(name: string): DescMethod {
   const method = METHODS.get(name);
   if (method !== undefined) return method;
-  const nearest = nearestName(name.toLowerCase(), [...METHODS.keys()]);
+  if (SQL.test(name)) {
+    throw new NeonError("undefined_function", "this is a neon page server: it has commands, not SQL", {
+      hint: "command_list lists the commands.",
+    });
+  }
+  const nearest = nearestName(name.toLowerCase(), METHODS.keys());
   throw new NeonError("undefined_function", "there is no such command here", {
     hint:
       nearest === undefined
@@ -60,27 +70,4 @@ function sortedFields(method: DescMethod): DescField[] {
 
 function isNamedOnly(field: DescField): boolean {
   return field.fieldKind === "list" || field.proto.proto3Optional;
-}
-
-/** The candidate with the fewest edits, if they are few enough to be a slip of the pen. */
-function nearestName(name: string, candidates: readonly string[]): string | undefined {
-  if (name.length > 64) return undefined;
-  const ranked = candidates
-    .map((candidate) => ({ candidate, edits: editDistance(name, candidate) }))
-    .sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best !== undefined && best.edits <= Math.max(2, name.length / 3) ? best.candidate : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 0; i < a.length; i++) {
-    const row = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const replaced = (previous[j] as number) + (a[i] === b[j] ? 0 : 1);
-      row.push(Math.min(replaced, (previous[j + 1] as number) + 1, (row[j] as number) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] as number;
 }

@@ -34,21 +34,52 @@ const IGNORED: Readonly<Record<string, string>> = {
   SET: "SET",
 };
 
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /**
  * Reads the text of one Query. Throws 42601; no message of it quotes the text, which can hold passwords.
+ *
+ * @param assertCommand throws where the first word is no command: what follows would be judged by rules that it does not keep
  */
-export function parseStatement(text: string): Statement {
-  const body = withoutTerminator(text);
-  const first = /^[^\s]*/.exec(body)?.[0] ?? "";
-  if (first === "") return { kind: "empty" };
+export function parseStatement(text: string, assertCommand: (name: string) => void = () => {}): Statement {
+  if (withoutComments(text, /[\s;]/) === "") return { kind: "empty" };
+  const commented = withoutComments(text, /\s/);
+  const first = /^[^\s;']*/.exec(commented)?.[0] ?? "";
   const tag = Object.hasOwn(IGNORED, first.toUpperCase()) ? IGNORED[first.toUpperCase()] : undefined;
+  if (tag === undefined && NAME.test(first)) assertCommand(first);
+  const body = withoutTerminator(commented);
   if (tag !== undefined) return { kind: "ignored", tag };
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(first)) {
+  if (!NAME.test(first)) {
     throw new NeonError("syntax_error", "the text does not begin with the name of a command", {
       hint: "command_list lists the commands.",
     });
   }
   return { kind: "command", name: first, words: parseWords(body.slice(first.length)) };
+}
+
+/** Takes off the blanks and the comments that a text begins with: drivers send `-- ping` to see who is there. */
+function withoutComments(text: string, blank: RegExp): string {
+  let at = 0;
+  for (;;) {
+    while (blank.test(text.charAt(at))) at++;
+    if (text.startsWith("--", at)) {
+      const end = text.indexOf("\n", at);
+      at = end === -1 ? text.length : end + 1;
+    } else if (text.startsWith("/*", at)) at = endOfComment(text, at);
+    else return text.slice(at);
+  }
+}
+
+/** Where the comment that begins at `at` ends. Comments nest, as in SQL. */
+function endOfComment(text: string, at: number): number {
+  const marks = /\/\*|\*\//g;
+  marks.lastIndex = at;
+  let depth = 0;
+  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
+    depth += mark[0] === "/*" ? 1 : -1;
+    if (depth === 0) return marks.lastIndex;
+  }
+  throw new NeonError("syntax_error", "a comment has no end", { hint: "command_list lists the commands." });
 }
 
 /** Trims, takes the final semicolons off, and refuses text after a semicolon outside quotes. */

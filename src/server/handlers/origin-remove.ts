@@ -15,7 +15,7 @@ export async function originRemove(
   const change = (origins: Map<string, string>) => {
     if (origins.delete(name)) return;
     assertOriginName(name);
-    throw unknownOrigin(name, "neon origin list shows the origins.");
+    throw unknownOrigin(name, origins.keys(), "neon origin list shows the origins.");
   };
   await configChanges.run(() => changeOrigins(directory, change));
   return { name };

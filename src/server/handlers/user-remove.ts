@@ -4,6 +4,7 @@ import type {
   UserRemoveResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import { NeonError } from "../../errors.js";
+import { nearestName } from "../../nearest-name.js";
 import { changeUsers } from "../config.js";
 import type { Context } from "../context.js";
 import { isLoopback, parseListenAddress } from "../listen-address.js";
@@ -17,8 +18,9 @@ export async function userRemove(
   assertUserName(name);
   const change = (users: Map<string, string>) => {
     if (!users.delete(name)) {
+      const near = nearestName(name, users.keys());
       throw new NeonError("undefined_object", `user "${name}" does not exist`, {
-        hint: "neon user list lists the users.",
+        hint: `${near === undefined ? "" : `Did you mean "${near}"? `}neon user list lists the users.`,
       });
     }
     if (users.size > 0 || listenAddress === undefined || isLoopback(parseListenAddress(listenAddress)))

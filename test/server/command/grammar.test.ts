@@ -42,6 +42,7 @@ const COMMANDS: [title: string, text: string, words: [string | undefined, string
   ["capital letters as no name", "c Name=value", [[undefined, "Name=value"]]],
   ["a digit in front as no name", "c 1a=b", [[undefined, "1a=b"]]],
   ["a URI with a query as no name", "c postgresql://h/?a=b", [[undefined, "postgresql://h/?a=b"]]],
+  ["a command behind comments", "-- first\n/* then 'it */ c a", [[undefined, "a"]]],
   ["a backslash as itself", "c \\x00", [[undefined, "\\x00"]]],
 ];
 
@@ -60,6 +61,7 @@ const REFUSED: [title: string, text: string][] = [
   ["a name that is none", "1c"],
   ["two commands", "branch_list; branch_list"],
   ["a semicolon inside a bare word", "c a;b"],
+  ["a comment that does not end", "/* a /* b */ c"],
   ["a semicolon in front of a command", "; branch_list"],
 ];
 
@@ -77,7 +79,7 @@ test("an error does not quote the text, which can hold a password", (t) => {
   }
 });
 
-for (const text of ["", "  ", ";", " ; ;\n"]) {
+for (const text of ["", "  ", ";", " ; ;\n", "-- ping", "/* */", "/* a /* b */ c; */ ; -- d", "--\n--\n"]) {
   test(`${JSON.stringify(text)} is an empty query`, (t) => t.is(parseStatement(text).kind, "empty"));
 }
 
