@@ -14,6 +14,7 @@ export function logPath(neonDirectory: string): string {
 /**
  * Runs the page server of a repository in this process until a signal ends it, with Postgres's meanings: SIGTERM lets
  * running commands end (SIGHUP too: the terminal is gone), SIGINT cancels them. `onReady` is called once clients can connect.
+ * Throws why the page server has to end, if its disk fails.
  */
 export async function serve(neonDirectory: string, onReady: () => Promise<void>): Promise<void> {
   const signal = interruption();
@@ -22,8 +23,8 @@ export async function serve(neonDirectory: string, onReady: () => Promise<void>)
     const server = await withPatience(signal, () => PageServer.start({ directory: neonDirectory, log }));
     await onReady();
     const failure = signal.aborted ? undefined : await Promise.race([once(signal, "abort"), server.failed]);
-    if (failure instanceof NeonError) throw failure;
     await (interruptedBy() === "SIGINT" ? server.abort() : server.close());
+    if (failure instanceof NeonError) throw failure;
   } catch (error) {
     log.error({ message: NeonError.from(error).message }, "the page server ends with an error");
     throw error;

@@ -42,6 +42,8 @@ export interface Listener {
   close(): Promise<void>;
   /** Ends idle sessions, the others after their running command (57P01). Resolves when none is left. */
   drain(): Promise<void>;
+  /** Stops accepting, and ends what runs and every session with `reason`. Resolves when none is left. */
+  fail(reason: NeonError): Promise<void>;
   /** Stops accepting, aborts what runs and closes every socket. Resolves when all are closed. */
   destroy(): Promise<void>;
 }
@@ -85,6 +87,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     addresses,
     close,
     drain: () => sessions.end((session) => session.drain()),
+    fail: async (reason) => {
+      await Promise.all([close(), sessions.end((session) => session.fail(reason))]);
+    },
     destroy: async () => {
       await Promise.all([close(), sessions.end((session) => session.destroy())]);
     },

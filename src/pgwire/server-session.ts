@@ -50,7 +50,8 @@ export class ServerSession {
   /** The command that runs, while one does. */
   #command: { readonly abort: AbortController; reply: ServerReply } | undefined;
   #started = false;
-  #draining = false;
+  /** Why the session ends after its command, if it does. */
+  #draining: NeonError | undefined;
   #skippingToSync = false;
 
   constructor(socket: Socket, options: SessionOptions) {
@@ -82,9 +83,13 @@ export class ServerSession {
 
   /** Ends the session with 57P01: now if it is idle, otherwise after its command. */
   drain(): void {
-    this.#draining = true;
-    if (!this.#started) this.#socket.destroy();
-    else if (this.#command === undefined) this.#reader.interrupt(shutdown());
+    this.#drain(shutdown());
+  }
+
+  /** Ends the session with `reason`, and its command too. */
+  fail(reason: NeonError): void {
+    this.#drain(reason);
+    this.#abortCommand(reason);
   }
 
   /** Aborts what runs and closes the socket. */
@@ -142,7 +147,7 @@ export class ServerSession {
 
   async #serveCommands(connection: ServerConnection): Promise<void> {
     for (;;) {
-      if (this.#draining) throw shutdown();
+      if (this.#draining !== undefined) throw this.#draining;
       this.#reader.limit = idleLimit;
       const message = await this.#reader.next();
       if (message === undefined || message.type === Frontend.Terminate) return;
@@ -227,6 +232,12 @@ export class ServerSession {
     } catch {
       // Closed already, or inside another message: then the end of the connection has to say it.
     }
+  }
+
+  #drain(reason: NeonError): void {
+    this.#draining ??= reason;
+    if (!this.#started) this.#socket.destroy();
+    else if (this.#command === undefined) this.#reader.interrupt(this.#draining);
   }
 
   #cancel(): void {

@@ -27,11 +27,8 @@ const SERVER_VERSION = `14.0 (neon ${VERSION})`;
 
 /** A running page server: the one process that holds a repository, serving it to clients. */
 export class PageServer {
-  /** Resolves with the reason if the page server cannot go on; it closes by itself then. */
-  readonly failed: Promise<NeonError>;
   readonly #directory: string;
   readonly #log: Logger;
-  #fail: (error: NeonError) => void = () => {};
   #lock: RepositoryLock | undefined;
   /** What commands share once the store is open; they wait for it. */
   readonly #shared: Promise<Omit<ServerContext, "listenAddress">>;
@@ -41,17 +38,19 @@ export class PageServer {
   #store: Store | undefined;
   #listener: Listener | undefined;
   #closed: Promise<void> | undefined;
+  #tellFailure: (error: NeonError) => void = () => {};
+
+  /**
+   * Resolves with the reason if the page server cannot go on: another process has taken the repository over, or the disk
+   * beneath its index has failed. Every command and session ends with that reason, and it closes by itself.
+   */
+  readonly failed = new Promise<NeonError>((resolve) => {
+    this.#tellFailure = resolve;
+  });
 
   private constructor(directory: string, log: Logger) {
     this.#directory = directory;
     this.#log = log;
-    this.failed = new Promise((resolve) => {
-      this.#fail = (error) => {
-        log.error({ directory, message: error.message }, "page server cannot go on");
-        resolve(error);
-        void this.abort();
-      };
-    });
     const opened = new Promise<Store>((resolve) => {
       this.#provide = resolve;
     });
@@ -84,7 +83,11 @@ export class PageServer {
       // The socket first, which answers those who come while the store is opened.
       server.#listener = await server.#listen(address);
       assertStoreExists(directory);
-      server.#store = await Store.open(storePath(directory), lock.assertHeld);
+      server.#store = await Store.open(storePath(directory), {
+        assertHeld: lock.assertHeld,
+        onFatal: (error) => void server.#fail(error),
+        onUpkeepFailed: ({ message }) => log.warn({ message }, "segments could not be merged"),
+      });
       server.#provide(server.#store);
     } catch (thrown) {
       const error = NeonError.from(thrown);
@@ -93,6 +96,8 @@ export class PageServer {
       throw error;
     }
     log.info({ directory, listen: server.listenAddress, version: VERSION }, "page server started");
+    const unknown = await server.#store.unknownSegments();
+    if (unknown.segments > 0) log.warn(unknown, "the index does not know all segments");
     return server;
   }
 
@@ -110,6 +115,15 @@ export class PageServer {
   /** Like {@link close}, but aborts what runs (57P01). May be called while `close` waits. */
   async abort(): Promise<void> {
     await this.#listener?.destroy();
+    await this.close();
+  }
+
+  async #fail(error: NeonError): Promise<void> {
+    const { message, hint } = error;
+    this.#log.error({ directory: this.#directory, message, hint }, "page server cannot go on");
+    const ended = this.#listener?.fail(error);
+    this.#tellFailure(error);
+    await ended;
     await this.close();
   }
 

@@ -1,4 +1,5 @@
 import { SegmentState } from "../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../errors.js";
 import { type ChainPoint, hex, lineage, timelineExtents } from "./chain.js";
 import { isDamage } from "./is-damage.js";
 import type { Refs } from "./refs.js";
@@ -21,17 +22,22 @@ export async function removeTimeline(refs: Refs, segments: SegmentStore, timelin
  * Frees what no root reaches, and every lease that has run out. Roots are heads of branches, leased timelines, and what
  * running sessions read or build on (`pinned`). Of a timeline that is reached by forks only, what lies behind the last
  * fork is freed too: whole segments, and the end of the one that holds it.
+ *
+ * Throws 55000 if that would free anything of a store without branches, unless `noBranches` says that there are to be none:
+ * branches that were lost must not take their data along.
  */
 export async function collectGarbage(
   shelf: Shelf,
   pinned: () => Iterable<ChainPoint>,
   isExpired: IsExpired,
+  noBranches = false,
 ): Promise<Freed> {
   const { refs, segments } = shelf;
   const lastIndexes = await readLastIndexes(shelf, findNeeded(refs, pinned(), isExpired));
   const cuts: Cut[] = [];
   const freed = await free(refs, segments, () => {
     const needed = findNeeded(refs, pinned(), isExpired);
+    if (!noBranches) assertBranches(refs, needed);
     endLeases(refs, isExpired);
     return Array.from(refs.timeline.entries()).flatMap(([key]) => {
       const timelineId = String(key);
@@ -48,6 +54,19 @@ export async function collectGarbage(
   }
   const bytes = cuts.reduce((sum, cut) => sum + cut.bytes, freed.bytes);
   return { segments: freed.segments + cuts.length, bytes };
+}
+
+function assertBranches(refs: Refs, needed: ReadonlyMap<string, number>): void {
+  if (!refs.branch.empty) return;
+  const ids = Array.from(refs.timeline.entries(), ([id]) => id);
+  if (ids.every((id) => needed.has(id))) return;
+  throw new NeonError(
+    "object_not_in_prerequisite_state",
+    "the repository has no branch, but frames that one can have stood on: nothing is freed",
+    {
+      hint: "If branches are missing, free nothing: neon repair --rebuild-index finds them again. If there are to be none: neon gc --no-branches.",
+    },
+  );
 }
 
 /** Deletes segments that no timeline has, such as those whose deletion a crash cut short. */

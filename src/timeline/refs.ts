@@ -1,3 +1,4 @@
+import type { NeonError } from "../errors.js";
 import { LmdbIndex } from "./index/lmdb-index.js";
 
 /**
@@ -42,7 +43,7 @@ export class Refs {
   }
 
   /** Is called once, with 58030, when the disk has failed so that nothing can be written any more. */
-  set onFatal(listener: (error: Error) => void) {
+  set onFatal(listener: ((error: NeonError) => void) | undefined) {
     this.#index.onFatal = listener;
   }
 

@@ -30,6 +30,16 @@ import { Upkeep } from "./upkeep.js";
 
 export type { Branch } from "./branch.js";
 
+/** What a store asks, and tells of by itself. */
+export interface StoreOptions {
+  /** Throws once another process has the store. Is asked before every change of the index. */
+  assertHeld?(): void;
+  /** Called once, with 58030, when the disk has failed beneath the index: nothing can be written any more. */
+  onFatal?(error: NeonError): void;
+  /** Called when work that nobody waits for, such as merging segments, has failed and left everything as it was. */
+  onUpkeepFailed?(error: NeonError): void;
+}
+
 /**
  * The timelines and branches of one repository: segments in files, refs in LMDB. The process that opens it must hold
  * the repository's lock.
@@ -79,10 +89,10 @@ export class Store {
   /** Timelines that others have been shown while they were being written. */
   readonly #shown = new Set<string>();
 
-  private constructor(shelf: Shelf) {
+  private constructor(shelf: Shelf, options: StoreOptions) {
     this.#shelf = shelf;
     this.#refs = shelf.refs;
-    this.upkeep = new Upkeep(shelf);
+    this.upkeep = new Upkeep(shelf, options.onUpkeepFailed);
     this.sourceSlots = new SourceSlots(shelf.refs);
   }
 
@@ -96,15 +106,20 @@ export class Store {
 
   /**
    * Opens the store in `directory` and puts in order what a dead process left behind. Makes nothing: throws XX001 if
-   * its segments are missing, or anything of its index is missing or damaged. `assertHeld` throws once another process has
-   * the store; it is asked before every change of the index.
+   * its segments are missing, or anything of its index is missing or damaged.
    */
-  static async open(directory: string, assertHeld = () => {}): Promise<Store> {
+  static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const segments = await FileSegmentStore.open(join(directory, "segments"));
-    const refs = await Refs.open(join(directory, "refs"), assertHeld);
+    const refs = await Refs.open(join(directory, "refs"), options.assertHeld);
     const shelf = { refs, segments, indexes: new SegmentIndexes(segments, refs) };
-    await recover(shelf);
-    return new Store(shelf);
+    try {
+      await recover(shelf);
+    } catch (error) {
+      await refs.close();
+      throw error;
+    }
+    refs.onFatal = options.onFatal;
+    return new Store(shelf, options);
   }
 
   /** Closes it. What is being written stays unfinished until the next opening. */
@@ -112,6 +127,20 @@ export class Store {
     for (const appender of this.#appenders) await appender.close();
     await this.upkeep.settle();
     await this.#refs.close();
+  }
+
+  /** Throws XX001 unless the index is as it was written, every page of it. Blocks for as long as its file takes to read. */
+  checkIndex(): void {
+    this.#refs.check();
+  }
+
+  /** Segments that the index does not know: nothing reads them, and nothing frees them. */
+  async unknownSegments(): Promise<{ segments: number; bytes: number }> {
+    const { refs, segments } = this.#shelf;
+    // The index knows a segment from before its file is made until after it is deleted.
+    const unknown = (await segments.list()).filter((id) => refs.segment.get(id) === undefined);
+    const lengths = await Promise.all(unknown.map((id) => segments.length(id)));
+    return { segments: unknown.length, bytes: lengths.reduce((sum, length) => sum + length, 0) };
   }
 
   /** Branches in the order of their names. */
@@ -305,8 +334,12 @@ export class Store {
     return endsOfChains(this.#shelf, startDigest, this.#shown, (point) => this.pin(point));
   }
 
-  /** Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. */
-  async collectGarbage(all: boolean): Promise<Freed> {
+  /**
+   * Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. Throws 55000 if there is
+   * no branch, and yet something to free, unless `noBranches` says that there are to be none; XX001 if the index is damaged.
+   */
+  async collectGarbage(all: boolean, noBranches = false): Promise<Freed> {
+    this.checkIndex();
     const now = BigInt(Math.floor(Date.now() / 1000));
     const pinned = () => {
       const bases = Array.from(this.#appenders, ({ base }) => base).filter((base) => base !== undefined);
@@ -317,7 +350,7 @@ export class Store {
       }));
       return [...this.#pinned, ...points];
     };
-    return this.upkeep.collectGarbage(pinned, (deadline) => all || deadline < now);
+    return this.upkeep.collectGarbage(pinned, (deadline) => all || deadline < now, noBranches);
   }
 
   #tellWatchers(name: string): void {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { SegmentInfoSchema, SegmentState } from "../../gen/neon/store/v1/store_pb.js";
+import { NeonError } from "../errors.js";
 import { SerialQueue } from "../serial-queue.js";
 import { type Branch, pointOf } from "./branch.js";
 import { type ChainPoint, resolveChain } from "./chain.js";
@@ -15,10 +16,13 @@ import { readSegmentFooter } from "./segment/segment-footer.js";
 /** What changes segments that are sealed already: one piece of work at a time. */
 export class Upkeep {
   readonly #shelf: Shelf;
+  readonly #onFailed: (error: NeonError) => void;
   readonly #queue = new SerialQueue();
 
-  constructor(shelf: Shelf) {
+  /** `onFailed` is told what nobody waits for. */
+  constructor(shelf: Shelf, onFailed: (error: NeonError) => void = () => {}) {
     this.#shelf = shelf;
+    this.#onFailed = onFailed;
   }
 
   /** Resolves when what has been begun has ended. */
@@ -30,8 +34,9 @@ export class Upkeep {
   collectGarbage(
     pinned: () => Iterable<ChainPoint>,
     isExpired: (deadline: bigint) => boolean,
+    noBranches: boolean,
   ): Promise<Freed> {
-    return this.#queue.run(() => collectGarbage(this.#shelf, pinned, isExpired));
+    return this.#queue.run(() => collectGarbage(this.#shelf, pinned, isExpired, noBranches));
   }
 
   /**
@@ -48,10 +53,12 @@ export class Upkeep {
     return this.#queue.run(() => findContradictions(this.#shelf));
   }
 
-  /** Merges short segments of a timeline later. A failure leaves them as they were, and is met again by who reads them. */
+  /** Merges short segments of a timeline later. A failure leaves them as they were. */
   mergeSegments(timelineId: string): void {
     const { refs, segments } = this.#shelf;
-    this.#queue.run(() => mergeSegments(refs, segments, timelineId)).catch(() => undefined);
+    this.#queue
+      .run(() => mergeSegments(refs, segments, timelineId))
+      .catch((error: unknown) => this.#onFailed(NeonError.from(error)));
   }
 
   /** Makes the damaged footers of a branch's segments again of the frames, where all these are good. Returns how many. */

@@ -80,7 +80,7 @@ withPsql("psql lists the commands with their usage", async (t) => {
     "branch_delete|branch_delete <name>",
     "branch_log|branch_log <branch> [max_count=…]",
     "branch_verify|branch_verify [branch=…] [progress=…]",
-    "collect_garbage|collect_garbage [all=…]",
+    "collect_garbage|collect_garbage [all=…] [no_branches=…] [no_branches=…]",
     "user_add|user_add <name> <verifier>",
     "user_list|user_list",
     "user_remove|user_remove <name>",

@@ -156,18 +156,18 @@ for (const way of ["push", "pull"] as const) {
       `${frames} sent, ${acknowledged} acknowledged`,
     );
     await assertArrived(t, there.store, here.store, branch);
-    await there.store.collectGarbage(true);
+    await there.store.collectGarbage(true, true);
     await assertArrived(t, there.store, here.store, branch);
 
     // At last it learns that it is dead.
     dead.proxy.reset();
     await t.throwsAsync(dead.outcome);
-    for (let i = 0; i < 200 && (await there.store.collectGarbage(false)).segments > 0; i++);
+    for (let i = 0; i < 200 && (await there.store.collectGarbage(false, true)).segments > 0; i++);
     await assertArrived(t, there.store, here.store, branch);
     await there.reopen();
-    await there.store.collectGarbage(true);
+    await there.store.collectGarbage(true, true);
     await assertArrived(t, there.store, here.store, branch);
-    t.is((await there.store.collectGarbage(true)).segments, 0);
+    t.is((await there.store.collectGarbage(true, true)).segments, 0);
   });
 
   test(`${way}: a session that was cut off and comes back finds its branch where it was to bring it`, async (t) => {
@@ -180,7 +180,7 @@ for (const way of ["push", "pull"] as const) {
     const outcome = await dead.outcome;
     t.true(outcome.accepted);
     t.deepEqual(outcome.head, branch.head);
-    await there.store.collectGarbage(true);
+    await there.store.collectGarbage(true, true);
     await assertArrived(t, there.store, here.store, branch);
     await there.reopen();
     await assertArrived(t, there.store, here.store, branch);
@@ -217,13 +217,13 @@ for (const way of ["push", "pull"] as const) {
       dead.proxy.revive();
       t.true((await dead.outcome).accepted);
       await assertArrived(t, there.store, here.store, branch);
-      await there.store.collectGarbage(true);
+      await there.store.collectGarbage(true, true);
       open();
       t.true((await retry.outcome).accepted);
-      await there.store.collectGarbage(true);
+      await there.store.collectGarbage(true, true);
       await assertArrived(t, there.store, here.store, branch);
       await there.reopen();
-      await there.store.collectGarbage(true);
+      await there.store.collectGarbage(true, true);
       await assertArrived(t, there.store, here.store, branch);
     });
   }
@@ -237,7 +237,7 @@ for (const way of ["push", "pull"] as const) {
     t.true((await segments(there)).length > 1);
     await there.reopen();
     await assertArrived(t, there.store, here.store, branch);
-    await there.store.collectGarbage(true);
+    await there.store.collectGarbage(true, true);
     await assertArrived(t, there.store, here.store, branch);
   });
   test(`${way}: both ends of a session learn in the end that it was cut off, and can say so`, async (t) => {

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import test from "ava";
 import { LeaseSchema } from "../../gen/neon/store/v1/store_pb.js";
+import type { NeonError } from "../../src/errors.js";
 import { pointOf } from "../../src/timeline/branch.js";
 import { decodeFrame } from "../../src/timeline/frame/frame.js";
 import { Refs } from "../../src/timeline/refs.js";
 import { type Branch, Store } from "../../src/timeline/store.js";
-import { endsOf, type TemporaryStore, temporaryStore } from "../support/temporary-store.js";
+import { endsOf, type TemporaryStore, temporaryStore, writeChain } from "../support/temporary-store.js";
 import { forkWal, growBranch, importedBranch } from "../support/wal-chain.js";
 
 const segments = (temporary: TemporaryStore) => readdir(join(temporary.path, "segments"));
@@ -36,13 +37,13 @@ test("what no branch reaches is freed and counted, and nothing else", async (t) 
   const { branch: main } = await importedBranch(store, "main");
   const { branch: other, chain } = await importedBranch(store, "other");
   const grown = await growBranch(store, other, chain, 4);
-  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 0, bytes: 0 });
   await store.deleteBranch("other");
   t.is((await segments(temporary)).length, 3, "deleting a branch frees nothing yet");
-  t.deepEqual(await store.collectGarbage(false), { segments: 2, bytes: grown.bytes });
+  t.deepEqual(await store.collectGarbage(false, true), { segments: 2, bytes: grown.bytes });
   t.is((await segments(temporary)).length, 1);
   t.is(await read(store, main), main.frames);
-  t.deepEqual(await store.collectGarbage(false), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(false, true), { segments: 0, bytes: 0 });
   await temporary.reopen();
   t.is((await segments(temporary)).length, 1);
 });
@@ -59,10 +60,13 @@ test("of a deleted parent that forks reach, what lies behind the last fork is fr
     main = await growBranch(store, main, chain, 2);
   }
   await store.deleteBranch("main");
-  t.deepEqual(await store.collectGarbage(false), { segments: 3, bytes: main.bytes - forks[2].bytes });
+  t.deepEqual(await store.collectGarbage(false, true), { segments: 3, bytes: main.bytes - forks[2].bytes });
   for (const fork of forks) t.is(await read(store, fork), fork.frames);
   await store.deleteBranch("fork2");
-  t.deepEqual(await store.collectGarbage(false), { segments: 1, bytes: forks[2].bytes - forks[1].bytes });
+  t.deepEqual(await store.collectGarbage(false, true), {
+    segments: 1,
+    bytes: forks[2].bytes - forks[1].bytes,
+  });
   // The fork can go on where its parent's tail was.
   const own = forkWal(chain, forks[1].head.lsn);
   const grown = await growBranch(store, forks[1], own, 2);
@@ -77,15 +81,15 @@ test("what a broken-off session left is kept for the next attempt, until its lea
   const { store } = temporary;
   const { branch } = await importedBranch(source.store, "main");
   const running = await receiveSome(source.store, branch, store, 3);
-  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 }, "it still runs");
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 0, bytes: 0 }, "it still runs");
   await running.suspend();
-  t.deepEqual(await store.collectGarbage(false), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(false, true), { segments: 0, bytes: 0 });
   const first = await source.store.reader(branch).digest(0);
   t.deepEqual(
     (await endsOf(store, first)).map(({ seq }) => seq),
     [2],
   );
-  t.deepEqual(await store.collectGarbage(true), { segments: 1, bytes: running.bytes });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 1, bytes: running.bytes });
   t.deepEqual(await endsOf(store, first), []);
   t.deepEqual(await segments(temporary), []);
 });
@@ -116,11 +120,11 @@ test("frames that nobody comes back for are freed when their lease has ended, an
   const [deadline] = await moveDeadlines(temporary, 60);
   const day = 24n * 3600n;
   t.true(deadline >= begin + day && deadline <= BigInt(Math.ceil(Date.now() / 1000)) + day);
-  t.deepEqual(await temporary.store.collectGarbage(false), { segments: 0, bytes: 0 });
+  t.deepEqual(await temporary.store.collectGarbage(false, true), { segments: 0, bytes: 0 });
   await moveDeadlines(temporary, -1);
   const first = await source.store.reader(branch).digest(0);
   t.is((await endsOf(temporary.store, first)).length, 1, "until then they are of use");
-  t.deepEqual(await temporary.store.collectGarbage(false), { segments: 1, bytes: session.bytes });
+  t.deepEqual(await temporary.store.collectGarbage(false, true), { segments: 1, bytes: session.bytes });
   t.deepEqual(await segments(temporary), []);
 });
 
@@ -144,13 +148,13 @@ test("frames that a retry has built on outlive their lease, whatever became of t
     // The retry's own lease is to last.
     await moveDeadlines(temporary, -1);
     if (becomes !== "a branch") await renewLease(temporary, retry.timelineId);
-    t.is((await temporary.store.collectGarbage(false)).segments, 0, becomes);
+    t.is((await temporary.store.collectGarbage(false, true)).segments, 0, becomes);
     const point = { timelineId: retry.timelineId, seq: branch.head.seq, lsn: branch.head.lsn };
     let frames = 0;
     for await (const _ of temporary.store.readerAt(point).frames()) frames++;
     t.is(frames, branch.frames, becomes);
     if (becomes === "a branch") await temporary.store.deleteBranch("main");
-    t.is((await temporary.store.collectGarbage(true)).segments, 2, becomes);
+    t.is((await temporary.store.collectGarbage(true, true)).segments, 2, becomes);
   }
 });
 
@@ -175,11 +179,11 @@ test("what a reader has pinned stays, though its branch is gone, until it lets g
   const frames = store.readFrames(main)[Symbol.asyncIterator]();
   await frames.next();
   await store.deleteBranch("main");
-  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 0, bytes: 0 });
   let read = 1;
   while (!(await frames.next()).done) read++;
   t.is(read, main.frames);
-  t.is((await store.collectGarbage(true)).segments, 2);
+  t.is((await store.collectGarbage(true, true)).segments, 2);
 });
 
 test("what a running session builds on stays, though the branch is gone", async (t) => {
@@ -189,9 +193,9 @@ test("what a running session builds on stays, though the branch is gone", async 
   const { branch } = await importedBranch(store, "main");
   const writer = await store.beginChain(branch);
   await store.deleteBranch("main");
-  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 0, bytes: 0 });
   await writer.abort();
-  t.is((await store.collectGarbage(true)).segments, 1);
+  t.is((await store.collectGarbage(true, true)).segments, 1);
 });
 
 test("a fork made while garbage is collected is whole or refused", async (t) => {
@@ -201,7 +205,7 @@ test("a fork made while garbage is collected is whole or refused", async (t) => 
     const { branch } = await importedBranch(store, "main");
     const forking = store.forkBranch(`fork${i}`, branch, branch.head).catch(() => undefined);
     await store.deleteBranch("main");
-    await store.collectGarbage(true);
+    await store.collectGarbage(true, true);
     const fork = await forking;
     if (fork !== undefined) t.is(await read(store, fork), branch.frames);
     if (i % 2 === 0) t.truthy(fork, "it was pinned before");
@@ -216,7 +220,7 @@ test("an import that begins while garbage is collected loses nothing", async (t)
   const { branch } = await importedBranch(source.store, "main");
   for (let i = 0; i < 10; i++) {
     for (let j = 0; j < 3; j++) await (await receiveSome(source.store, branch, store, 2)).suspend();
-    const collecting = store.collectGarbage(true);
+    const collecting = store.collectGarbage(true, true);
     const { branch: made } = await importedBranch(store, `new${i}`);
     t.is((await collecting).segments, 3);
     t.is(await read(store, made), made.frames);
@@ -231,9 +235,9 @@ test("a pinned point keeps its parents too", async (t) => {
   const release = store.pin(pointOf(fork));
   await store.deleteBranch("main");
   await store.deleteBranch("fork");
-  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 0, bytes: 0 });
   release();
-  t.deepEqual(await store.collectGarbage(true), { segments: 1, bytes: branch.bytes });
+  t.deepEqual(await store.collectGarbage(true, true), { segments: 1, bytes: branch.bytes });
 });
 
 test("bytes freed are those of the files' frames", async (t) => {
@@ -243,7 +247,22 @@ test("bytes freed are those of the files' frames", async (t) => {
   const [name] = await segments(temporary);
   const { size } = await stat(join(temporary.path, "segments", name));
   await temporary.store.deleteBranch("main");
-  const { bytes } = await temporary.store.collectGarbage(false);
+  const { bytes } = await temporary.store.collectGarbage(false, true);
   t.is(bytes, branch.bytes);
   t.true(bytes < size && size - bytes < 1000, "all but the footer");
+});
+
+test("nothing is freed of a repository without branches unless it is said that there are to be none", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(temporary.remove);
+  const { store } = temporary;
+  const branch = await store.createBranch("main", await writeChain(store));
+  await store.deleteBranch("main");
+  for (const all of [false, true]) {
+    const error = await t.throwsAsync<NeonError>(store.collectGarbage(all));
+    t.is(error?.code, "object_not_in_prerequisite_state");
+    t.regex(error?.hint ?? "", /neon repair --rebuild-index .* neon gc --no-branches/);
+  }
+  t.deepEqual(await store.collectGarbage(false, true), { segments: 1, bytes: branch.bytes });
+  t.deepEqual(await store.collectGarbage(true), { segments: 0, bytes: 0 }, "there is nothing left to lose");
 });

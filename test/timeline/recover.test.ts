@@ -62,7 +62,7 @@ test("what a killed process had acknowledged is found again, whole, and goes wit
     let frames = 0;
     for await (const _ of temporary.store.readerAt(end).frames()) frames++;
     t.is(frames, end.seq + 1);
-    t.is((await temporary.store.collectGarbage(true)).segments, 1);
+    t.is((await temporary.store.collectGarbage(true, true)).segments, 1);
     t.deepEqual(await readdir(join(temporary.path, "segments")), []);
   }
   source.store = await Store.open(source.path);

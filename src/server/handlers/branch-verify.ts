@@ -10,6 +10,7 @@ import { NeonError } from "../../errors.js";
 import type { Verification } from "../../postgres/history/verify-branches.js";
 import type { Branch, Store } from "../../timeline/store.js";
 import type { Context } from "../context.js";
+import { noticeUnknownSegments } from "./notice-unknown-segments.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
 
@@ -23,7 +24,9 @@ export async function* branchVerify(
   { branch: only, boot = false }: BranchVerifyRequest,
   context: Context,
 ): AsyncGenerator<Row> {
-  const { store, signal, progress } = context;
+  const { store, signal, progress, notice } = context;
+  // LMDB can have been read well when it was opened, and not any more.
+  store.checkIndex();
   const branches = only === undefined ? [] : [store.requireBranch(only)];
   for (const name of only === undefined ? store.branchNames() : []) {
     try {
@@ -43,7 +46,9 @@ export async function* branchVerify(
     const row = await describe(store, verification);
     yield boot && row.ok ? { ...row, ...(await prove(verification.branch, context)) } : row;
   }
-  if (only === undefined) await assertConsistent(store);
+  if (only !== undefined) return;
+  await noticeUnknownSegments(store, notice);
+  await assertConsistent(store);
 }
 
 async function describe(store: Store, { branch, frames, bytes, pages, damage }: Verification): Promise<Row> {

@@ -10,6 +10,7 @@ import type { Context } from "../context.js";
 import { followSlotName, repositoryPlace } from "../follow-slot-name.js";
 import { progressMessage } from "./progress-message.js";
 import { secondsSince } from "./seconds-since.js";
+import { throwIfFailed } from "./throw-if-failed.js";
 
 /** perform_import: makes a branch of a running Postgres, or appends what that has written since to one that exists. */
 export async function performImport(
@@ -41,6 +42,7 @@ export async function performImport(
       onProgress: (step) => progress(progressMessage(step)),
     }),
   );
+  throwIfFailed(signal);
   const { branch, frames, bytes, sourceBytes, startLsn } = imported;
   return {
     branch: name,

@@ -18,6 +18,7 @@ import { RemoteLink } from "../remote-link.js";
 import { remoteBranch } from "../uri-branch.js";
 import { branchMoves } from "./branch-moves.js";
 import { progressMessage } from "./progress-message.js";
+import { throwIfFailed } from "./throw-if-failed.js";
 import { transferMessage } from "./transfer-message.js";
 
 /** perform_push: connects to another page server and sends it a branch with branch_push; with `follow`, again and again. */
@@ -52,6 +53,7 @@ export async function performPush(
       if (outcome === undefined) break;
       total = addOutcome(total, outcome);
     }
+    throwIfFailed(signal);
     await link.close();
     return {
       branch,

@@ -80,7 +80,9 @@ export class LmdbIndex {
   static async open(directory: string): Promise<LmdbIndex> {
     const path = join(directory, DATA_FILE);
     const state = checkFile(path);
-    assertRoom(directory);
+    // LMDB writes through memory maps, where a full disk ends the process (SIGBUS).
+    const obstacle = lackOfRoom(directory);
+    if (obstacle !== undefined) throw obstacle;
     const root = openEnvironment(directory);
     try {
       return new LmdbIndex(path, root, state);
@@ -186,8 +188,11 @@ export class LmdbIndex {
   #failed(thrown: unknown): NeonError {
     const error = NeonError.from(thrown);
     if (error.code === "disk_full") return error;
+    // LMDB takes a write that ends early for an input/output error.
+    const obstacle = error.code === "io_error" ? lackOfRoom(dirname(this.#path)) : undefined;
+    if (obstacle?.code === "disk_full") return obstacle;
     this.#failure = new NeonError("io_error", `the index of the store cannot be written: ${error.message}`, {
-      hint: "The disk may be failing; the system's log may say so. What was acknowledged is there. neon start tries again.",
+      hint: "The disk may be failing; the system's log may say so. What was acknowledged is there. A new start of the page server goes on from there.",
       cause: thrown,
     });
     this.onFatal?.(this.#failure);
@@ -207,13 +212,14 @@ function emptyState(): IndexState {
   });
 }
 
-/** Throws 53100 if the disk is full: LMDB writes through memory maps, where a full disk ends the process (SIGBUS). */
-function assertRoom(directory: string): void {
+/** What stands in the way of writing a little: 53100 if the disk is full. */
+function lackOfRoom(directory: string): NeonError | undefined {
   const path = join(directory, "room");
   try {
     writeFileSync(path, Buffer.alloc(OPENING_BYTES), { mode: 0o600 });
+    return undefined;
   } catch (error) {
-    throw NeonError.from(error);
+    return NeonError.from(error);
   } finally {
     rmSync(path, { force: true });
   }

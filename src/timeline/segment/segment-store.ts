@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { NeonError } from "../../errors.js";
 import { syncDirectory } from "../../sync-path.js";
@@ -17,7 +17,7 @@ export interface OpenSegment {
 export interface SegmentStore {
   /** Begins a segment. Fails if the id exists. */
   create(id: string): Promise<OpenSegment>;
-  /** Opens a segment that a dead process was writing, cut to `length` bytes, to append to it. */
+  /** Opens a segment that a dead process was writing, cut to `length` bytes, to append to it. Throws XX001 if it is missing. */
   reopen(id: string, length: number): Promise<OpenSegment>;
   /**
    * Reads `length` bytes from `offset`, fewer if the segment ends before; into `buffer` if it is given. The caller owns
@@ -61,8 +61,15 @@ export class FileSegmentStore implements SegmentStore {
   }
 
   async reopen(id: string, length: number): Promise<OpenSegment> {
-    const file = await open(this.#path(id), "a", 0o600);
-    await file.truncate(length);
+    // Without O_CREAT: a segment that is missing is not an empty one.
+    const flags = constants.O_WRONLY | constants.O_APPEND;
+    const file = await open(this.#path(id), flags).catch((error) => missing(id, error));
+    try {
+      await file.truncate(length);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return new FileSegment(file, this.#directory);
   }
 

@@ -199,8 +199,14 @@ export class SegmentWriter {
     this.assertSound();
     const current = this.#current;
     if (current === undefined) return;
-    await current.file.append([current.footer.toBytes()]);
-    await this.#sync(current, SegmentState.SEALED);
+    try {
+      await current.file.append([current.footer.toBytes()]);
+      await this.#sync(current, SegmentState.SEALED);
+    } catch (error) {
+      // Nobody may append a second footer.
+      this.fail(error);
+      throw error;
+    }
     this.#options.indexes.sealed(current.id);
     this.#current = undefined;
     await current.file.close();
