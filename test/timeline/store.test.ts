@@ -155,8 +155,10 @@ test("a store that another process has taken over is not written to any more", a
   await temporary.store.close();
   let held = true;
   const taken = new NeonError("object_in_use", "taken over");
-  temporary.store = await Store.open(temporary.path, () => {
-    if (!held) throw taken;
+  temporary.store = await Store.open(temporary.path, {
+    assertHeld() {
+      if (!held) throw taken;
+    },
   });
   const writer = await writeChain(temporary.store);
   await writer.flush();

@@ -35,6 +35,7 @@ test("a message has the schema's field names and the commands' text forms", (t) 
     backup_start_lsn: "0/2000028",
     wal_segment_size: 16777216,
     imported_at: "2026-01-02T03:04:05.678Z",
+    proof: null,
   });
 });
 
