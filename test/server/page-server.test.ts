@@ -79,7 +79,7 @@ withPsql("psql lists the commands with their usage", async (t) => {
     "branch_rename|branch_rename <name> <new_name>",
     "branch_delete|branch_delete <name>",
     "branch_log|branch_log <branch> [max_count=…]",
-    "branch_verify|branch_verify [branch=…] [progress=…]",
+    "branch_verify|branch_verify [branch=…] [progress=…] [boot=…]",
     "collect_garbage|collect_garbage [all=…] [no_branches=…]",
     "user_add|user_add <name> <verifier>",
     "user_list|user_list",
