@@ -80,7 +80,9 @@ test.serial("Ctrl-C in the middle of an import and of a push leaves nothing at e
   const importing = spawnNeon(here, "import", "main", `postgresql://postgres@127.0.0.1:${slow.port}/`);
   await slow.stalled;
   importing.child.kill("SIGINT");
-  t.is((await importing.outcome).status, 130);
+  const { status, stderr } = await importing.outcome;
+  t.is(status, 130);
+  t.regex(stderr, /^neon: canceled\nhint: Nothing is kept of it\. Import again\.\n$/m);
   t.true(await eventually(async () => (await slots(postgres)) === 0));
   await assertHolds(t, here, []);
 

@@ -79,14 +79,20 @@ async function freePlace(directory: string): Promise<string> {
 /** Throws an error of the operating system with the place that the user named, not the temporary one. */
 function named(place: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
-    throw NeonError.from(Object.assign(error, { path: place }));
+    const { code, message, hint } = NeonError.from(Object.assign(error, { path: place }));
+    throw new NeonError(code, message, {
+      hint:
+        hint ??
+        `The page server makes the directory, and cannot make one in ${dirname(place)}: name another place.`,
+      cause: error,
+    });
   };
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
   return stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
-    throw error;
+    return named(path)(error);
   });
 }
 
