@@ -17,8 +17,13 @@ import { type BuildOptions, build, type Metafile } from "esbuild";
 const root = fileURLToPath(new URL("../../", import.meta.url)); // this file runs from dist/scripts/
 const outdir = `${root}dist/bundle`;
 
-/** What is loaded from node_modules: native code, and a log whose worker threads look for files of their own. */
-const EXTERNAL = ["lmdb", "lz4-napi", "@node-rs/crc32", "pino", "pg-native"];
+const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+
+/**
+ * What is loaded from node_modules is what the package depends on: native code, and a log whose worker threads look for
+ * files of their own. What is bundled is a development dependency. pg asks for pg-native, and does without.
+ */
+const EXTERNAL = [...Object.keys(dependencies), "pg-native"];
 
 const common: BuildOptions = {
   absWorkingDir: root,
