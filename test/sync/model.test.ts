@@ -34,7 +34,7 @@ async function run(places: readonly Place[], step: Operation): Promise<void> {
   }
   if (step.kind === "reopen") return place.files.reopen();
   if (step.kind === "gc") {
-    await store.collectGarbage(step.all);
+    await store.collectGarbage(step.all, true);
     if (step.all) place.acknowledged.clear();
     return;
   }
@@ -87,7 +87,7 @@ test("whatever three servers do, and wherever a connection breaks, their branche
           for (const place of places) await assertPlace(place);
         }
         for (const place of places) {
-          await place.files.store.collectGarbage(true);
+          await place.files.store.collectGarbage(true, true);
           await place.files.reopen();
           await assertPlace(place);
         }

@@ -68,7 +68,7 @@ async function assertNothingLeft(t: ExecutionContext, there: TemporaryStore, fil
   const segments = () => readdir(join(there.path, "segments"));
   // The receiver puts its frames away after it has told the sender.
   for (let i = 0; i < 100; i++) {
-    await there.store.collectGarbage(true);
+    await there.store.collectGarbage(true, true);
     if ((await segments()).length === files) break;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -256,7 +256,7 @@ for (const way of ["push", "pull"] as const) {
     t.is(arrived.ownBytes, outcome.bytes);
     t.deepEqual(await digests(there, arrived), await digests(here, grown));
     await there.deleteBranch("trunk");
-    await there.collectGarbage(true);
+    await there.collectGarbage(true, true);
     t.deepEqual(await digests(there, arrived), await digests(here, grown));
   });
 
