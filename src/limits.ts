@@ -27,6 +27,18 @@ export const MAX_MESSAGE_FIELDS = 64 * KiB;
 /** Bytes of frames that a receiver lets a sender be ahead of the last acknowledgement. */
 export const SESSION_WINDOW_BYTES = 64 * MiB;
 
+/** Bytes of frames after which a receiver makes them durable and acknowledges them: well before the window is full. */
+export const ACKNOWLEDGE_BYTES = SESSION_WINDOW_BYTES / 4;
+
+/** Milliseconds after which it does so with less, or a crash would cost a slow line minutes of sending. */
+export const ACKNOWLEDGE_MS = 2000;
+
+/** Most frames that an Offer names: 16 recent ones, one for each doubling of the distance up to 2^53, and room. */
+export const MAX_LOCATOR_POSITIONS = 128;
+
+/** Most frames that a Locate asks for. */
+export const MAX_LOCATE_POSITIONS = 64;
+
 /** Longest text of another program, such as an error's message, that is passed on, in UTF-16 units; the rest is cut off. */
 export const MAX_FOREIGN_TEXT = 1000;
 

@@ -9,19 +9,26 @@ import { Backend, describeType, Frontend } from "./message-types.js";
 import type { MessageWriter } from "./message-writer.js";
 import type { Reply } from "./server-handler.js";
 
+/** What a reply needs of its session. */
+export interface ReplyOwner {
+  /** Is called before CopyBothResponse leaves: the limits for the client's messages change with it. */
+  openCopy(): void;
+  /** The client has said that it leaves. */
+  leave(reason: NeonError): void;
+}
+
 /** The answer to one Query, written to its client. */
 export class ServerReply implements Reply {
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
-  readonly #openCopy: () => void;
+  readonly #owner: ReplyOwner;
   #tag: Buffer | undefined;
   #copy: CopyStream | undefined;
 
-  /** `openCopy` is called before CopyBothResponse leaves: the limits for the client's messages change with it. */
-  constructor(reader: MessageReader, writer: MessageWriter, openCopy: () => void) {
+  constructor(reader: MessageReader, writer: MessageWriter, owner: ReplyOwner) {
     this.#reader = reader;
     this.#writer = writer;
-    this.#openCopy = openCopy;
+    this.#owner = owner;
   }
 
   /** The copy, once it was opened. */
@@ -78,11 +85,11 @@ export class ServerReply implements Reply {
   /** See Reply. */
   copyBoth(): CopyBoth {
     if (this.#copy !== undefined) throw new NeonError("internal_error", "a command opens CopyBoth once");
-    this.#openCopy();
+    this.#owner.openCopy();
     // Format 0 (text) and no columns, as a walsender answers.
     this.#writer.send(buildMessage(Backend.CopyBothResponse, byte(0), int16(0)));
     this.#copy = new CopyStream(this.#reader, this.#writer, {
-      foreign: foreignInCopy,
+      foreign: (message) => foreignInCopy(message, this.#owner),
       failure: (error) => errorResponse(error, "ERROR"),
     });
     return this.#copy;
@@ -101,15 +108,18 @@ export class ServerReply implements Reply {
 }
 
 /** What a client may send during a copy besides CopyData and CopyDone. */
-function foreignInCopy({ type, body }: Message): void {
+function foreignInCopy({ type, body }: Message, owner: ReplyOwner): void {
   switch (type) {
     case Frontend.CopyFail:
       throw parseCopyFail(body);
     case Frontend.Flush:
     case Frontend.Sync:
       return;
-    case Frontend.Terminate:
-      throw connectionLost();
+    case Frontend.Terminate: {
+      const reason = connectionLost();
+      owner.leave(reason);
+      throw reason;
+    }
     default: {
       const text = `The client sent a message of type ${describeType(type)} during a copy`;
       throw new NeonError("protocol_violation", text, { party: "protocol" });

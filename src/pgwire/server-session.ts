@@ -160,8 +160,11 @@ export class ServerSession {
   async #runQuery({ body }: Message, connection: ServerConnection): Promise<void> {
     const sql = new BodyReader(body).cstring();
     const abort = new AbortController();
-    const reply = new ServerReply(this.#reader, this.#writer, () => {
-      this.#reader.limit = copyLimit;
+    const reply = new ServerReply(this.#reader, this.#writer, {
+      openCopy: () => {
+        this.#reader.limit = copyLimit;
+      },
+      leave: (reason) => this.#leave(reason),
     });
     this.#command = { abort, reply };
     try {

@@ -1,17 +1,15 @@
-import { create } from "@bufbuild/protobuf";
-import { type Answer, AnswerSchema, Decision, type Offer } from "../../gen/neon/pageserver/v1/session_pb.js";
+import { Decision } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import type { Base } from "../timeline/base.js";
 import type { ChainPoint } from "../timeline/chain.js";
 import type { FrameAppender } from "../timeline/frame-appender.js";
-import { type Head, sameHead } from "../timeline/head.js";
+import { sameHead } from "../timeline/head.js";
 import type { Branch, Store } from "../timeline/store.js";
-import { decide } from "./decide.js";
+import { ChainProof } from "./chain-proof.js";
+import { compareOffer } from "./compare-offer.js";
 import { assertExpected, assertExpectedForm } from "./expected-head.js";
-import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import { Candidate, locate } from "./locate.js";
-import type { Ask, Position, Sink } from "./party.js";
-import { fromPositionMessages, toPositionMessage } from "./position-message.js";
+import type { Sink } from "./party.js";
+import { readOffer } from "./read-offer.js";
 
 /** What the receiver's user allows. */
 export interface SinkOptions {
@@ -29,6 +27,7 @@ interface Plan {
   readonly forced: boolean;
   /** The frames that the sender's follow. */
   readonly have: ChainPoint | undefined;
+  readonly proof: ChainProof;
 }
 
 /**
@@ -43,10 +42,11 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
   let appender: FrameAppender | undefined;
   let unpin = () => {};
   return {
-    answer: async (offer, ask) => {
+    answer: async (message, ask) => {
       const branch = store.getBranch(name);
       assertExpected(name, branch, options.expected);
-      const { answer, have, unpin: release } = await compare(store, branch, offer, ask);
+      const offer = readOffer(message);
+      const { answer, have, unpin: release } = await compareOffer(store, branch, offer, ask);
       unpin = release;
       const force = options.force === true || options.expected !== undefined;
       const forced = force && !FREE.includes(answer.decision);
@@ -55,22 +55,29 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
       answer.accepted = forced || (FREE.includes(answer.decision) && lacks);
       answer.dryRun = options.dryRun === true;
       if (forced && branch !== undefined) answer.recoveryBranch = store.recoveryName(name, branch.head);
-      plan = { branch, forced, have };
+      // What is forced away is kept under another name; nothing else may be lost.
+      const proof = new ChainProof(offer.start, forced ? undefined : branch?.head);
+      plan = { branch, forced, have, proof };
       return answer;
     },
     begin: async (onDurable) => {
-      if (plan?.have !== undefined) base = await store.baseAt(plan.have);
+      const { have, proof } = plan as Plan;
+      if (have !== undefined) {
+        base = await store.baseAt(have);
+        await proof.held(base, store.readerAt(have));
+      }
       appender = store.appendFrames(base);
       appender.onDurable = onDurable;
     },
-    append: async (frame, release) => appender?.append(frame, release),
+    append: async (frame, release) => {
+      plan?.proof.frame(frame);
+      await appender?.append(frame, release);
+    },
     commit: async (head) => {
+      const { branch, forced, proof } = plan as Plan;
       const frames = appender !== undefined && appender.frames > 0 ? appender : base;
-      if (frames === undefined || appender?.last === undefined) throw unfinished();
-      const { digest, header } = appender.last;
-      if (!digest.equals(head.digest) || head.lsn > header.endLsn || head.lsn < header.startLsn)
-        throw unfinished();
-      const { branch, forced } = plan as Plan;
+      if (frames === undefined || appender?.last === undefined) throw noFrames();
+      proof.head(head, appender.last);
       let recovery: string | undefined;
       try {
         recovery = await store.move({ name, expected: branch?.head, head, frames, keepOld: forced });
@@ -96,83 +103,6 @@ export function branchSink(store: Store, name: string, options: SinkOptions = {}
 /** Decisions that need nobody's force. */
 const FREE: readonly Decision[] = [Decision.CREATE, Decision.FAST_FORWARD, Decision.UP_TO_DATE];
 
-interface Comparison {
-  readonly answer: Answer;
-  readonly have: ChainPoint | undefined;
-  /** Lets `have` be collected again. */
-  unpin(): void;
-}
-
-async function compare(
-  store: Store,
-  branch: Branch | undefined,
-  offer: Offer,
-  ask: Ask,
-): Promise<Comparison> {
-  const source = fromHeadMessage(offer.head);
-  const known = fromPositionMessages(offer.locator, source.seq);
-  const head = branch && toHeadMessage(branch.head);
-  const damaged = branch !== undefined && store.firstBadFrame(branch) !== undefined;
-  if (branch !== undefined && !damaged && sameHead(branch.head, source)) {
-    const answer = create(AnswerSchema, { decision: Decision.UP_TO_DATE, head });
-    return { answer, have: undefined, unpin: () => {} };
-  }
-  const first = known.find(({ seq }) => seq === 0);
-  const chains = first && (await store.endsOfChains(first.digest));
-  try {
-    const others = (chains?.points ?? []).map((point) => ({
-      point,
-      candidate: new Candidate(store.readerAt(point), source.seq),
-    }));
-    const named = branch && new Candidate(store.reader(branch), source.seq);
-    const candidates = others.map(({ candidate }) => candidate);
-    // Where frames are damaged, so can be what is known of them, but not the head.
-    if (damaged && branch.head.seq <= source.seq) await named?.narrow(await ask([branch.head.seq]));
-    await locate(named, candidates, known, ask);
-    const best = others.reduce<(typeof others)[number] | undefined>(
-      (most, each) => (commonSeq(each.candidate) > commonSeq(most?.candidate) ? each : most),
-      undefined,
-    );
-    const common = best?.candidate.common;
-    const answer = create(AnswerSchema, {
-      decision: await decideFor(branch, named, offer, source),
-      common: named?.common && toPositionMessage(await lesser(named, named.common)),
-      have: common && toPositionMessage(common),
-      head,
-    });
-    const have = best && common && { timelineId: best.point.timelineId, seq: common.seq, lsn: common.lsn };
-    return { answer, have, unpin: have === undefined ? () => {} : store.pin(have) };
-  } finally {
-    chains?.release();
-  }
-}
-
-function commonSeq(candidate: Candidate | undefined): number {
-  return candidate?.common?.seq ?? -1;
-}
-
-async function decideFor(
-  branch: Branch | undefined,
-  named: Candidate | undefined,
-  offer: Offer,
-  source: Head,
-): Promise<Decision> {
-  if (branch === undefined || named === undefined) return Decision.CREATE;
-  if (named.common !== undefined) {
-    const destinationLsn = await named.reader.lsn(named.common.seq);
-    return decide({ source, destination: branch.head, common: named.common, destinationLsn });
-  }
-  const sameCluster = offer.start?.systemIdentifier === branch.start.systemIdentifier;
-  return sameCluster ? Decision.SEPARATE_IMPORT : Decision.UNRELATED;
-}
-
-/** The last common frame with the LSN at which the two histories part. */
-async function lesser({ reader }: Candidate, common: Position): Promise<Position> {
-  const here = await reader.lsn(common.seq);
-  if (here >= common.lsn) return common;
-  return { ...common, lsn: here };
-}
-
 /** Whoever loses a race for a name has chosen no bad one: a retry may find that there is nothing left to do. */
 function createdMeanwhile(name: string, thrown: unknown): NeonError {
   const error = NeonError.from(thrown);
@@ -185,8 +115,8 @@ function createdMeanwhile(name: string, thrown: unknown): NeonError {
   });
 }
 
-function unfinished(): NeonError {
-  return new NeonError("protocol_violation", "the frames do not end at the head that was offered", {
+function noFrames(): NeonError {
+  return new NeonError("protocol_violation", "the sender finished before it had sent a frame", {
     party: "source",
   });
 }

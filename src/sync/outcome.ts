@@ -58,14 +58,35 @@ export function endedByAnswer(answer: Answer, source: Head): Outcome {
   };
 }
 
+/** What moved, or would have, in a session that goes on after its answer. */
+export interface Transferred {
+  readonly dryRun: boolean;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly startLsn: Lsn;
+  readonly recoveryBranch: string | undefined;
+}
+
+/** The outcome of a session whose answer wants frames. `source` is the sender's head. */
+export function endedByTransfer(answer: Answer, source: Head, transferred: Transferred): Outcome {
+  return {
+    decision: answer.decision,
+    accepted: true,
+    head: transferred.dryRun ? answer.head && fromHeadMessage(answer.head) : source,
+    repairedFrames: repairedFrames(answer),
+    divergence: divergenceOf(answer, source),
+    ...transferred,
+  };
+}
+
 /** What an answer says of the two branches. */
-export function divergenceOf(answer: Answer, source: Head): Divergence {
+function divergenceOf(answer: Answer, source: Head): Divergence {
   const { decision, common, head: destination } = answer;
   return create(DivergenceSchema, { decision, common, source: toHeadMessage(source), destination });
 }
 
 /** See {@link Outcome.repairedFrames}. `answer` is one that wants frames. */
-export function repairedFrames({ decision, common, have }: Answer): number | undefined {
+function repairedFrames({ decision, common, have }: Answer): number | undefined {
   const [shared, held] = [Number(common?.seq ?? -1n), Number(have?.seq ?? -1n)];
   return decision === Decision.UP_TO_DATE || held < shared ? Math.max(0, shared - held) : undefined;
 }

@@ -1,18 +1,12 @@
-import type { Answer, Finish, Plan } from "../../gen/neon/pageserver/v1/session_pb.js";
+import type { Answer, Finish, Offer, Plan } from "../../gen/neon/pageserver/v1/session_pb.js";
 import { NeonError } from "../errors.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
 import { type Head, sameHead } from "../timeline/head.js";
 import { FrameIntake } from "./frame-intake.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import {
-  divergenceOf,
-  endedByAnswer,
-  type Outcome,
-  repairedFrames,
-  type SessionProgress,
-} from "./outcome.js";
+import { endedByAnswer, endedByTransfer, type Outcome, type SessionProgress } from "./outcome.js";
 import type { Ask, Sink } from "./party.js";
-import { fromPositionMessages } from "./position-message.js";
+import { fromSendersPositions } from "./position-message.js";
 import { Session, unexpected } from "./session.js";
 import { Throttle } from "./throttle.js";
 
@@ -56,16 +50,20 @@ export async function receive(options: ReceiveOptions): Promise<Outcome> {
     });
     await session.send({ case: "answer", value: answer });
     const plan = await session.expect("plan");
+    assertPlan(plan, offer, answer);
+    const startLsn = answer.have?.lsn ?? offer.start?.walStartLsn ?? 0n;
     if (plan.dryRun) {
       await session.end();
       await sink.abort();
-      return outcome(answer, plan, offered, answer.recoveryBranch || undefined);
+      const [frames, bytes] = [Number(plan.frames), Number(plan.bytes)];
+      const recoveryBranch = answer.recoveryBranch || undefined;
+      return endedByTransfer(answer, offered, { dryRun: true, frames, bytes, startLsn, recoveryBranch });
     }
-    await takeFrames(session, options, offered, Number(plan.bytes));
+    const came = await takeFrames(session, options, offered, plan);
     const recoveryBranch = await sink.commit(offered);
     await session.send({ case: "committed", value: { head: toHeadMessage(offered), recoveryBranch } });
     await session.end();
-    return outcome(answer, plan, offered, recoveryBranch);
+    return endedByTransfer(answer, offered, { dryRun: false, ...came, startLsn, recoveryBranch });
   } catch (thrown) {
     const error = NeonError.from(thrown);
     await stream.fail(error);
@@ -81,7 +79,7 @@ function askingOver(session: Session, offered: Head): Ask {
   return async (seqs) => {
     await session.send({ case: "locate", value: { seqs: seqs.map(BigInt) } });
     const { positions } = await session.expect("located");
-    const located = fromPositionMessages(positions, offered.seq);
+    const located = fromSendersPositions(positions, offered);
     if (located.length === seqs.length && located.every(({ seq }, i) => seq === seqs[i])) return located;
     throw new NeonError("protocol_violation", "the sender named other frames than it was asked for", {
       party: "protocol",
@@ -89,18 +87,51 @@ function askingOver(session: Session, offered: Head): Ask {
   };
 }
 
-/** Takes frames until the sender's Finish, which has to be at the head that it offered. */
-async function takeFrames(session: Session, options: ReceiveOptions, offered: Head, totalBytes: number) {
+/** Throws 08P01 for a plan that is not for the frames behind those that the receiver has, or for more than was offered. */
+function assertPlan(plan: Plan, { head, bytes }: Offer, { have, dryRun }: Answer): void {
+  const missing = (head?.seq ?? 0n) - (have?.seq ?? -1n);
+  if (plan.frames !== missing) throw misplanned(`${plan.frames} frames where ${missing} are missing`);
+  if (plan.bytes > bytes) throw misplanned(`${plan.bytes} bytes of the ${bytes} that were offered`);
+  if (plan.endLsn !== head?.lsn) throw misplanned("another end than the head that was offered");
+  if (dryRun && !plan.dryRun) throw misplanned("frames that were only to be announced");
+}
+
+function misplanned(what: string): NeonError {
+  return new NeonError("protocol_violation", `the sender plans ${what}`, { party: "protocol" });
+}
+
+/**
+ * Takes the planned frames, and not a frame or byte more, until the sender's Finish, which has to be at the head that it
+ * offered. Resolves with what came.
+ */
+async function takeFrames(session: Session, options: ReceiveOptions, offered: Head, plan: Plan) {
   const { sink, signal, bytesPerSecond, onProgress } = options;
   const throttle = new Throttle(bytesPerSecond, signal);
   const intake = new FrameIntake(sink, (error) => session.interrupt(error));
+  let [frames, bytes] = [0, 0];
   try {
-    for (let bytes = 0; ; onProgress?.({ bytes, totalBytes })) {
+    for (;;) {
       const message = await session.next();
-      if (message?.case === "finish") return assertFinish(message.value, offered);
+      if (message?.case === "finish") {
+        assertFinish(message.value, offered);
+        return { frames, bytes };
+      }
       if (message?.case !== "frame") throw unexpected(message, "a frame");
-      const length = await intake.take(message.message, message.release);
+      const { length } = message.message;
+      frames++;
       bytes += length;
+      if (frames > plan.frames || bytes > plan.bytes) {
+        const planned = `${plan.frames} frames of ${plan.bytes} bytes together`;
+        throw new NeonError(
+          "protocol_violation",
+          `the sender sent more than ${planned}, which it had planned`,
+          {
+            party: "protocol",
+          },
+        );
+      }
+      await intake.take(message.message, message.release);
+      onProgress?.({ bytes, totalBytes: Number(plan.bytes) });
       await throttle.take(length);
     }
   } finally {
@@ -113,20 +144,4 @@ function assertFinish({ head }: Finish, offered: Head): void {
   throw new NeonError("protocol_violation", "the sender finished at another head than it had offered", {
     party: "protocol",
   });
-}
-
-function outcome(answer: Answer, plan: Plan, offered: Head, recoveryBranch: string | undefined): Outcome {
-  const before = answer.head && fromHeadMessage(answer.head);
-  return {
-    decision: answer.decision,
-    accepted: true,
-    dryRun: plan.dryRun,
-    head: plan.dryRun ? before : offered,
-    frames: Number(plan.frames),
-    bytes: Number(plan.bytes),
-    startLsn: plan.startLsn,
-    recoveryBranch,
-    repairedFrames: repairedFrames(answer),
-    divergence: divergenceOf(answer, offered),
-  };
 }

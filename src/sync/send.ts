@@ -1,18 +1,15 @@
-import type { Answer, Locate } from "../../gen/neon/pageserver/v1/session_pb.js";
+import { type Answer, Decision, type Hello, type Locate } from "../../gen/neon/pageserver/v1/session_pb.js";
+import { cleanText } from "../clean-text.js";
 import { NeonError } from "../errors.js";
+import { MAX_LOCATE_POSITIONS } from "../limits.js";
 import { formatLsn } from "../lsn.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
-import { sameHead } from "../timeline/head.js";
+import { type Head, sameHead } from "../timeline/head.js";
 import { locatorSeqs } from "./branch-source.js";
 import { fromHeadMessage, toHeadMessage } from "./head-message.js";
-import {
-  divergenceOf,
-  endedByAnswer,
-  type Outcome,
-  repairedFrames,
-  type SessionProgress,
-} from "./outcome.js";
+import { endedByAnswer, endedByTransfer, type Outcome, type SessionProgress } from "./outcome.js";
 import type { Source } from "./party.js";
+import { PeerLimits } from "./peer-limits.js";
 import { fromPositionMessages, toPositionMessage } from "./position-message.js";
 import { SendWindow } from "./send-window.js";
 import { Session, unexpected } from "./session.js";
@@ -45,6 +42,7 @@ export async function send(options: SendOptions): Promise<Outcome> {
     await session.sendHello();
     await session.send({ case: "offer", value: await makeOffer(source) });
     const hello = await session.receiveHello();
+    session.maxMessageBytes = hello.maxMessageBytes;
     const answer = await answerAfterLocating(session, source);
     if (!answer.accepted) {
       await session.end();
@@ -52,24 +50,13 @@ export async function send(options: SendOptions): Promise<Outcome> {
     }
     const plan = await makePlan(answer, options);
     await session.send({ case: "plan", value: plan });
-    let recoveryBranch = answer.recoveryBranch || undefined;
-    if (!plan.dryRun) {
-      const window = new SendWindow(Number(hello.windowBytes), Number(plan.bytes), options.onProgress);
-      recoveryBranch = await transfer(session, options, firstSeqAfter(answer), window);
-    }
+    const recoveryBranch = plan.dryRun
+      ? branchName(answer.recoveryBranch)
+      : await transfer(session, options, hello, firstSeqAfter(answer), Number(plan.bytes));
     await session.end();
-    return {
-      decision: answer.decision,
-      accepted: true,
-      dryRun: plan.dryRun,
-      head: plan.dryRun ? answer.head && fromHeadMessage(answer.head) : source.head,
-      frames: Number(plan.frames),
-      bytes: Number(plan.bytes),
-      startLsn: plan.startLsn,
-      recoveryBranch,
-      repairedFrames: repairedFrames(answer),
-      divergence: divergenceOf(answer, source.head),
-    };
+    const { dryRun, startLsn } = plan;
+    const [frames, bytes] = [Number(plan.frames), Number(plan.bytes)];
+    return endedByTransfer(answer, source.head, { dryRun, frames, bytes, startLsn, recoveryBranch });
   } catch (thrown) {
     const error = NeonError.from(thrown);
     await stream.fail(error);
@@ -94,15 +81,37 @@ async function makeOffer(source: Source) {
 async function answerAfterLocating(session: Session, source: Source): Promise<Answer> {
   for (;;) {
     const message = await session.next();
-    if (message?.case === "answer") return message.value;
+    if (message?.case === "answer") {
+      assertAnswer(message.value, source.head);
+      return message.value;
+    }
     if (message?.case !== "locate") throw unexpected(message, "an answer");
     const positions = await source.positions(askedSeqs(message.value, source));
     await session.send({ case: "located", value: { positions: positions.map(toPositionMessage) } });
   }
 }
 
+/** Throws 08P01 for an answer that no receiver can give. A decision of a later version can be refused only. */
+function assertAnswer({ decision, common, have, head }: Answer, offered: Head): void {
+  if (decision === Decision.UNSPECIFIED) {
+    throw new NeonError("protocol_violation", "the receiver's answer holds no decision", {
+      party: "protocol",
+    });
+  }
+  fromPositionMessages(
+    [common, have].filter((position) => position !== undefined),
+    offered.seq,
+  );
+  if (head !== undefined) fromHeadMessage(head);
+}
+
+/** Another end's name of a branch, to be shown to people only. */
+function branchName(text: string): string | undefined {
+  return text === "" ? undefined : cleanText(text);
+}
+
 function askedSeqs({ seqs }: Locate, source: Source): number[] {
-  if (seqs.length > 64 || seqs.some((seq) => seq > BigInt(source.head.seq))) {
+  if (seqs.length > MAX_LOCATE_POSITIONS || seqs.some((seq) => seq > BigInt(source.head.seq))) {
     throw new NeonError("protocol_violation", "the receiver asked for frames that were not offered", {
       party: "protocol",
     });
@@ -133,22 +142,30 @@ async function makePlan(answer: Answer, { source, dryRun }: SendOptions) {
   };
 }
 
-/** Frames out, acknowledgements in, at the same time, until the receiver has committed. */
+/** Frames out, acknowledgements in, at the same time, until the receiver has committed. Returns the recovery branch. */
 async function transfer(
   session: Session,
-  { stream, source, signal, bytesPerSecond }: SendOptions,
+  { stream, source, signal, bytesPerSecond, onProgress }: SendOptions,
+  hello: Hello,
   firstSeq: number,
-  window: SendWindow,
+  totalBytes: number,
 ): Promise<string | undefined> {
   const throttle = new Throttle(bytesPerSecond, signal);
+  const window = new SendWindow(Number(hello.windowBytes), firstSeq, totalBytes, onProgress);
+  const limits = new PeerLimits(hello);
+  let finished = false;
   const pump = async () => {
-    for await (const run of readAhead(source.runs(firstSeq))) {
-      await throttle.take(run.messages.length);
-      if (!(await window.room())) return;
-      window.sent(run.lastSeq, run.messages.length);
-      await stream.writeMessages(run.messages);
-      run.release();
+    for await (const { messages, release } of readAhead(source.runs(firstSeq))) {
+      for (let offset = 0; offset < messages.length; ) {
+        const piece = await nextPiece(messages.subarray(offset), window, limits);
+        if (piece === undefined) return;
+        await throttle.take(piece.length);
+        await stream.writeMessages(piece);
+        offset += piece.length;
+      }
+      release();
     }
+    finished = true;
     await session.send({ case: "finish", value: { head: toHeadMessage(source.head) } });
   };
   const listen = async () => {
@@ -156,16 +173,9 @@ async function transfer(
       const message = await session.next();
       if (message?.case === "acknowledgement") {
         window.acknowledged(message.value.seq);
-      } else if (message?.case === "committed") {
-        const head = fromHeadMessage(message.value.head);
-        if (sameHead(head, source.head)) return message.value.recoveryBranch || undefined;
-        throw new NeonError(
-          "protocol_violation",
-          `the receiver committed another head: ${formatLsn(head.lsn)}`,
-          {
-            party: "protocol",
-          },
-        );
+      } else if (message?.case === "committed" && finished) {
+        assertCommitted(fromHeadMessage(message.value.head), source.head);
+        return branchName(message.value.recoveryBranch);
       } else {
         throw unexpected(message, "an acknowledgement");
       }
@@ -184,6 +194,35 @@ async function transfer(
   } finally {
     window.close();
   }
+}
+
+/**
+ * As many whole frames from the beginning of `messages` as the receiver's window has room for now, or one as soon as there
+ * is room for that; they count as sent. Undefined once the window is closed. Throws what {@link PeerLimits} throws, with
+ * the frames before already given.
+ */
+async function nextPiece(
+  messages: Buffer,
+  window: SendWindow,
+  limits: PeerLimits,
+): Promise<Buffer | undefined> {
+  let end = 0;
+  while (end < messages.length) {
+    const length = 1 + messages.readInt32BE(end + 1);
+    if (end === 0 && !(await window.room(length))) return undefined;
+    if (end > 0 && !window.fits(length)) break;
+    limits.assertFrame(messages.subarray(end, end + length));
+    window.sent(length);
+    end += length;
+  }
+  return messages.subarray(0, end);
+}
+
+function assertCommitted(head: Head, offered: Head): void {
+  if (sameHead(head, offered)) return;
+  throw new NeonError("protocol_violation", `the receiver committed another head: ${formatLsn(head.lsn)}`, {
+    party: "protocol",
+  });
 }
 
 /** Reads the next run while the consumer is busy with this one. */

@@ -6,8 +6,15 @@ import {
   type SessionMessage,
   SessionMessageSchema,
 } from "../../gen/neon/pageserver/v1/session_pb.js";
+import { cleanText } from "../clean-text.js";
+import { assertFieldCount } from "../count-fields.js";
 import { NeonError } from "../errors.js";
-import { MAX_SESSION_MESSAGE_BYTES, SESSION_SILENCE_MS, SESSION_WINDOW_BYTES } from "../limits.js";
+import {
+  MAX_MESSAGE_FIELDS,
+  MAX_SESSION_MESSAGE_BYTES,
+  SESSION_SILENCE_MS,
+  SESSION_WINDOW_BYTES,
+} from "../limits.js";
 import type { CopyBoth } from "../pgwire/copy-both.js";
 import { CODECS } from "../timeline/frame/codec.js";
 import { isFrameMessage } from "../timeline/frame/frame.js";
@@ -41,8 +48,12 @@ interface IncomingFrame {
 /** What came in: a frame, or a decoded control message. */
 export type Incoming = IncomingFrame | Control;
 
-/** Signs of life that are sent, and missed, in the time of silence that is borne. */
+/** Signs of life that are sent in the time of silence that is borne. */
 const SIGNS_OF_LIFE = 3;
+/** How often an end listens between two of its own: silence is noticed late by no more than that. */
+const LISTENS_PER_SIGN = 4;
+/** Longest name of a program that is quoted, in UTF-16 units. */
+const MAX_SOFTWARE = 100;
 
 /** One end's view of a running session. It has to be closed. */
 export class Session {
@@ -55,6 +66,7 @@ export class Session {
   readonly #heart: NodeJS.Timeout;
   #waits = 0;
   #ending = false;
+  #maxMessageBytes = Number.POSITIVE_INFINITY;
 
   constructor(stream: CopyBoth, { signal, silenceMs = SESSION_SILENCE_MS }: SessionOptions = {}) {
     this.#stream = stream;
@@ -63,15 +75,26 @@ export class Session {
     signal?.addEventListener("abort", this.#abort);
     this.#incoming = decoded(stream);
     const listen = this.#listener(silenceMs);
-    this.#heart = setInterval(() => {
-      this.#sayAlive();
-      listen();
-    }, silenceMs / SIGNS_OF_LIFE);
+    let beats = 0;
+    this.#heart = setInterval(
+      () => {
+        if (++beats % LISTENS_PER_SIGN === 0) this.#sayAlive();
+        listen();
+      },
+      silenceMs / SIGNS_OF_LIFE / LISTENS_PER_SIGN,
+    );
   }
 
-  /** Sends one control message. */
+  /** Holds what is sent from now on to the longest message that the other end takes. */
+  set maxMessageBytes(bytes: number) {
+    this.#maxMessageBytes = bytes;
+  }
+
+  /** Sends one control message. Throws 54000 if it is longer than the other end takes. */
   async send(message: MessageInitShape<typeof SessionMessageSchema>["message"]): Promise<void> {
-    await this.#stream.write(toBinary(SessionMessageSchema, create(SessionMessageSchema, { message })));
+    const data = toBinary(SessionMessageSchema, create(SessionMessageSchema, { message }));
+    if (data.length > this.#maxMessageBytes) throw tooLong(data.length, this.#maxMessageBytes);
+    await this.#stream.write(data);
   }
 
   /** Sends this end's Hello. */
@@ -89,9 +112,10 @@ export class Session {
     });
   }
 
-  /** The other end's Hello. Throws 0A000 if no protocol version is common. */
+  /** The other end's Hello, its text cleaned. Throws 0A000 if no protocol version is common. */
   async receiveHello(): Promise<Hello> {
     const hello = create(HelloSchema, await this.expect("hello"));
+    hello.software = cleanText(hello.software, MAX_SOFTWARE);
     if (hello.minVersion > PROTOCOL_VERSIONS.max || hello.maxVersion < PROTOCOL_VERSIONS.min) {
       throw new NeonError(
         "feature_not_supported",
@@ -158,9 +182,18 @@ export class Session {
       const same = now.bytesRead === before.bytesRead && now.waits === before.waits;
       missed = same && this.#waiting !== undefined ? missed + 1 : 0;
       before = now;
-      if (missed >= SIGNS_OF_LIFE) this.interrupt(silence(silenceMs));
+      if (missed >= SIGNS_OF_LIFE * LISTENS_PER_SIGN) this.interrupt(silence(silenceMs));
     };
   }
+}
+
+/** A message that the other end does not take. */
+export function tooLong(length: number, limit: number): NeonError {
+  return new NeonError(
+    "program_limit_exceeded",
+    `a message of ${length} bytes is to be sent, the other end takes at most ${limit}`,
+    { party: "protocol" },
+  );
 }
 
 /** A message that must not come now. */
@@ -189,8 +222,9 @@ async function* decoded(stream: CopyBoth): AsyncGenerator<Incoming, undefined> {
   return undefined;
 }
 
-/** Reads a control message. The result keeps views of `data`. Throws 08P01 for what is none. */
+/** Reads a control message. The result keeps views of `data`. Throws 08P01 for what is none, 54000 for too many fields. */
 export function decodeControl(data: Buffer): Control {
+  assertFieldCount(SessionMessageSchema, data, MAX_MESSAGE_FIELDS);
   let message: SessionMessage["message"];
   try {
     message = fromBinary(SessionMessageSchema, data).message;

@@ -1,3 +1,4 @@
+import type { FrameHeader } from "../../gen/neon/pageserver/v1/frame_pb.js";
 import type { Lsn } from "../lsn.js";
 import type { Predecessor } from "./frame/successor.js";
 
@@ -16,7 +17,15 @@ export function headOf(frame: Predecessor): Head {
   return { lsn: frame.header.endLsn, digest: frame.digest, seq: Number(frame.header.seq) };
 }
 
-/** Whether two heads are one. The digest names the frame, the LSN how much of it counts. */
+/** Whether two heads are one. The digest names the frame, and with it its number; the LSN how much of it counts. */
 export function sameHead(a: Head, b: Head): boolean {
-  return a.lsn === b.lsn && a.digest.equals(b.digest);
+  return a.lsn === b.lsn && a.digest.equals(b.digest) && a.seq === b.seq;
+}
+
+/**
+ * Whether a head or a fork can stand at `lsn` of a frame: after its start and up to its end. A frame that completes no WAL
+ * record starts where it ends; there both stand at its end.
+ */
+export function standsIn({ startLsn, endLsn }: Pick<FrameHeader, "startLsn" | "endLsn">, lsn: Lsn): boolean {
+  return (lsn > startLsn && lsn <= endLsn) || lsn === endLsn;
 }

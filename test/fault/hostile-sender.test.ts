@@ -96,6 +96,7 @@ test("whatever a hostile sender sends, the page server refuses it, shows nothing
     const connection = await connect({ uri: `postgresql://127.0.0.1:${port}/` });
     const session = await connection.copyBoth(`branch_push main ${"00".repeat(16)}`);
     const head = { lsn: LSN + 0x100n, digest: Buffer.alloc(32, 1), seq: 1n };
+    const locator = [{ seq: 0n, digest: first.digest, lsn: LSN }];
     await session.write(
       control({
         case: "hello",
@@ -103,9 +104,9 @@ test("whatever a hostile sender sends, the page server refuses it, shows nothing
       }),
     );
     await session.write(
-      control({ case: "offer", value: { start: START, head, frames: 2n, bytes: 1000n, locator: [] } }),
+      control({ case: "offer", value: { start: START, head, frames: 2n, bytes: 1n << 23n, locator } }),
     );
-    await session.write(control({ case: "plan", value: { frames: 2n, bytes: 1000n } }));
+    await session.write(control({ case: "plan", value: { frames: 2n, bytes: 1n << 23n, endLsn: head.lsn } }));
     await session.writeMessages(Buffer.concat(first.parts));
     await session.writeMessages(bytes);
     const error = await t.throwsAsync<NeonError>(async () => {

@@ -7,16 +7,13 @@ import {
   SegmentState,
   TimelineInfoSchema,
 } from "../../../gen/neon/store/v1/store_pb.js";
-import { SEGMENT_BYTES } from "../../limits.js";
+import { ACKNOWLEDGE_BYTES, ACKNOWLEDGE_MS, SEGMENT_BYTES } from "../../limits.js";
 import type { Base } from "../base.js";
 import type { Frame } from "../frame/frame.js";
 import { readStartRecord } from "../frame/start-record.js";
 import { dropSegment, type Shelf, sealSegment } from "./seal-segment.js";
 import { SegmentFooterBuilder } from "./segment-footer.js";
 import type { OpenSegment } from "./segment-store.js";
-
-/** Bytes written after which the next sync begins, while more is being written. */
-const SYNC_BYTES = 16 * 1024 * 1024;
 
 /** What a segment writer works with. */
 export interface SegmentWriterOptions extends Shelf {
@@ -43,7 +40,7 @@ interface Current {
  * throws it. Frames are written by one caller at a time; syncs run beside that.
  */
 export class SegmentWriter {
-  /** Called with the number of the last durable frame. */
+  /** Called with the number of the last durable frame. Where somebody waits for that, little is made durable soon too. */
   onDurable: ((seq: bigint) => void) | undefined;
 
   readonly #options: SegmentWriterOptions;
@@ -53,6 +50,7 @@ export class SegmentWriter {
   #durableSeq: bigint;
   #hasTimeline = false;
   #syncing: Promise<void> | undefined;
+  #syncSoon: NodeJS.Timeout | undefined;
   #sealing: Promise<void> | undefined;
   #failure: unknown;
 
@@ -95,7 +93,8 @@ export class SegmentWriter {
       this.#unsyncedBytes += frame.length;
     }
     this.#writtenSeq = frames[frames.length - 1].header.seq;
-    if (this.#unsyncedBytes >= SYNC_BYTES) this.#beginSync();
+    if (this.#unsyncedBytes >= ACKNOWLEDGE_BYTES) this.#beginSync();
+    else this.#syncLater();
   }
 
   /** Resolves when every frame written is durable. */
@@ -116,6 +115,7 @@ export class SegmentWriter {
 
   /** Gives up the open file, if there is one, once nothing is done to it any more. Never throws for what failed before. */
   async close(): Promise<void> {
+    this.#syncNoLater();
     await this.#syncing;
     // A footer that came after the next opening had cut the segment would damage it.
     await this.#sealing?.catch(() => undefined);
@@ -171,13 +171,25 @@ export class SegmentWriter {
     refs.lease.put(timelineId, create(LeaseSchema, { resumable }));
   }
 
+  #syncLater(): void {
+    if (this.onDurable === undefined || this.#unsyncedBytes === 0) return;
+    this.#syncSoon ??= setTimeout(() => this.#beginSync(), ACKNOWLEDGE_MS).unref();
+  }
+
+  #syncNoLater(): void {
+    clearTimeout(this.#syncSoon);
+    this.#syncSoon = undefined;
+  }
+
   #beginSync(): void {
-    if (this.#syncing !== undefined || this.#current === undefined) return;
+    this.#syncNoLater();
+    if (this.#syncing !== undefined || this.#current === undefined || this.failed) return;
     this.#unsyncedBytes = 0;
     this.#syncing = this.#sync(this.#current, SegmentState.OPEN)
       .catch((error) => this.fail(error))
       .finally(() => {
         this.#syncing = undefined;
+        this.#syncLater();
       });
   }
 
@@ -197,6 +209,7 @@ export class SegmentWriter {
   async #sealOnce(): Promise<void> {
     await this.#syncing;
     this.assertSound();
+    this.#syncNoLater();
     const current = this.#current;
     if (current === undefined) return;
     try {
@@ -217,6 +230,7 @@ export class SegmentWriter {
     const before = this.#sealing;
     await this.#syncing;
     await before?.catch(() => undefined);
+    this.#syncNoLater();
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;

@@ -18,7 +18,8 @@ export const file_neon_pageserver_v1_frame: GenFile = /*@__PURE__*/
  *
  * On the wire and at rest a frame is the field `frame` of a SessionMessage inside one CopyData message.
  * The encoding is exact: both fields once, in this order, lengths as shortest varints, nothing else.
- * A receiver MUST refuse any other encoding (SQLSTATE 08P01).
+ * A receiver MUST refuse any other encoding (SQLSTATE 08P01), and before it acknowledges a frame MUST check what is said of
+ * the header's fields, the payload's SHA-256 among it (SQLSTATE XX001).
  *
  * @generated from message neon.pageserver.v1.Frame
  */

@@ -18,13 +18,20 @@ export const file_neon_pageserver_v1_session: GenFile = /*@__PURE__*/
   fileDesc("CiBuZW9uL3BhZ2VzZXJ2ZXIvdjEvc2Vzc2lvbi5wcm90bxISbmVvbi5wYWdlc2VydmVyLnYxIpAECg5TZXNzaW9uTWVzc2FnZRIqCgVoZWxsbxgBIAEoCzIZLm5lb24ucGFnZXNlcnZlci52MS5IZWxsb0gAEioKBW9mZmVyGAIgASgLMhkubmVvbi5wYWdlc2VydmVyLnYxLk9mZmVySAASLAoGYW5zd2VyGAMgASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkFuc3dlckgAEg8KBWZyYW1lGAQgASgMSAASPgoPYWNrbm93bGVkZ2VtZW50GAUgASgLMiMubmVvbi5wYWdlc2VydmVyLnYxLkFja25vd2xlZGdlbWVudEgAEiwKBmZpbmlzaBgGIAEoCzIaLm5lb24ucGFnZXNlcnZlci52MS5GaW5pc2hIABIyCgljb21taXR0ZWQYByABKAsyHS5uZW9uLnBhZ2VzZXJ2ZXIudjEuQ29tbWl0dGVkSAASLAoGbG9jYXRlGAggASgLMhoubmVvbi5wYWdlc2VydmVyLnYxLkxvY2F0ZUgAEi4KB2xvY2F0ZWQYCSABKAsyGy5uZW9uLnBhZ2VzZXJ2ZXIudjEuTG9jYXRlZEgAEigKBHBsYW4YCiABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuUGxhbkgAEjIKCWtlZXBhbGl2ZRgLIAEoCzIdLm5lb24ucGFnZXNlcnZlci52MS5LZWVwYWxpdmVIAEIJCgdtZXNzYWdlIgsKCUtlZXBhbGl2ZSKfAQoFSGVsbG8SEwoLbWluX3ZlcnNpb24YASABKA0SEwoLbWF4X3ZlcnNpb24YAiABKA0SKQoGY29kZWNzGAMgAygOMhkubmVvbi5wYWdlc2VydmVyLnYxLkNvZGVjEhkKEW1heF9tZXNzYWdlX2J5dGVzGAQgASgNEhQKDHdpbmRvd19ieXRlcxgFIAEoBBIQCghzb2Z0d2FyZRgGIAEoCSI2CgRIZWFkEhEKA2xzbhgBIAEoBEIEyNoYARIOCgZkaWdlc3QYAiABKAwSCwoDc2VxGAMgASgEIj8KDUZyYW1lUG9zaXRpb24SCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoDBIRCgNsc24YAyABKARCBMjaGAEiFgoGTG9jYXRlEgwKBHNlcXMYASADKAQiPwoHTG9jYXRlZBI0Cglwb3NpdGlvbnMYASADKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbiJmCgRQbGFuEg4KBmZyYW1lcxgBIAEoBBINCgVieXRlcxgCIAEoBBIXCglzdGFydF9sc24YAyABKARCBMjaGAESFQoHZW5kX2xzbhgEIAEoBEIEyNoYARIPCgdkcnlfcnVuGAUgASgIIr4BCgVPZmZlchIuCgVzdGFydBgBIAEoCzIfLm5lb24ucGFnZXNlcnZlci52MS5TdGFydFJlY29yZBImCgRoZWFkGAIgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSMgoHbG9jYXRvchgDIAMoCzIhLm5lb24ucGFnZXNlcnZlci52MS5GcmFtZVBvc2l0aW9uEg4KBmZyYW1lcxgEIAEoBBINCgVieXRlcxgFIAEoBEoECAYQB1IEYmFzZSKAAgoGQW5zd2VyEi4KCGRlY2lzaW9uGAEgASgOMhwubmVvbi5wYWdlc2VydmVyLnYxLkRlY2lzaW9uEjEKBmNvbW1vbhgCIAEoCzIhLm5lb24ucGFnZXNlcnZlci52MS5GcmFtZVBvc2l0aW9uEi8KBGhhdmUYAyABKAsyIS5uZW9uLnBhZ2VzZXJ2ZXIudjEuRnJhbWVQb3NpdGlvbhImCgRoZWFkGAQgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSEAoIYWNjZXB0ZWQYBSABKAgSDwoHZHJ5X3J1bhgGIAEoCBIXCg9yZWNvdmVyeV9icmFuY2gYByABKAkiyAEKCkRpdmVyZ2VuY2USLgoIZGVjaXNpb24YASABKA4yHC5uZW9uLnBhZ2VzZXJ2ZXIudjEuRGVjaXNpb24SMQoGY29tbW9uGAIgASgLMiEubmVvbi5wYWdlc2VydmVyLnYxLkZyYW1lUG9zaXRpb24SKAoGc291cmNlGAMgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQSLQoLZGVzdGluYXRpb24YBCABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZCIeCg9BY2tub3dsZWRnZW1lbnQSCwoDc2VxGAEgASgEIjAKBkZpbmlzaBImCgRoZWFkGAEgASgLMhgubmVvbi5wYWdlc2VydmVyLnYxLkhlYWQiTAoJQ29tbWl0dGVkEiYKBGhlYWQYASABKAsyGC5uZW9uLnBhZ2VzZXJ2ZXIudjEuSGVhZBIXCg9yZWNvdmVyeV9icmFuY2gYAiABKAkq5wEKCERlY2lzaW9uEhgKFERFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASEwoPREVDSVNJT05fQ1JFQVRFEAESGQoVREVDSVNJT05fRkFTVF9GT1JXQVJEEAISFwoTREVDSVNJT05fVVBfVE9fREFURRADEhMKD0RFQ0lTSU9OX0JFSElORBAEEhUKEURFQ0lTSU9OX0RJVkVSR0VEEAUSHAoYREVDSVNJT05fU0VQQVJBVEVfSU1QT1JUEAYSFgoSREVDSVNJT05fVU5SRUxBVEVEEAciBAgIEAgqEERFQ0lTSU9OX1NIQUxMT1diBnByb3RvMw", [file_neon_pageserver_v1_frame, file_neon_pageserver_v1_options, file_neon_pageserver_v1_record]);
 
 /**
- * What one CopyData message of a sync session holds. At most 4 MiB.
+ * What one CopyData message of a sync session holds: version 1 of the protocol. At most 4 MiB, the five bytes of CopyData's
+ * type and length not counted, and at most 65,536 fields, those of the messages in it counted too (SQLSTATE 54000).
  *
  * The session, whichever end dialled: both ends send Hello; the sender's Offer follows at once; the receiver may send
  * Locate, which the sender answers with Located, as often as it needs; the receiver sends Answer; if that wants frames,
  * the sender sends Plan and the frames, while the receiver acknowledges those that are durable; the sender sends Finish;
  * the receiver moves its branch and sends Committed; CopyDone both ways. A stream that ends without Committed has moved
- * nothing.
+ * nothing. After an Answer that is not accepted both ends send CopyDone at once, and nothing has moved either, though the
+ * command ends as it does after success. Where nothing is missing, Finish follows a Plan of no frames.
+ *
+ * What comes out of turn, or says what cannot be, MUST be refused (SQLSTATE 08P01): by the end that serves the command with
+ * an ErrorResponse, by the other one with CopyFail. A message of an unknown kind is such a one; unknown fields MUST be
+ * ignored, but for those in and beside a frame. What a receiver checks before it acknowledges a frame is said at Frame,
+ * FrameHeader and StartRecord; it need not decompress any other payload than the first.
  *
  * @generated from message neon.pageserver.v1.SessionMessage
  */
@@ -134,8 +141,8 @@ export const SessionMessageSchema: GenMessage<SessionMessage> = /*@__PURE__*/
 
 /**
  * A sign of life. Either end may be busy for long: with its disk, or because its user limits the rate. So each end MUST
- * send one every 20 seconds until it sends CopyDone, and MUST ignore what it gets. An end that waits for a message while
- * no byte comes for 60 seconds SHOULD end the session with 08006: the connection may have been cut without a word.
+ * send one every 20 seconds until it sends CopyDone, whatever else it sends, and MUST ignore what it gets. An end that waits
+ * for a message while no byte comes for 60 seconds SHOULD end the session with 08006: the connection may have been cut without a word.
  *
  * @generated from message neon.pageserver.v1.Keepalive
  */
@@ -170,28 +177,31 @@ export type Hello = Message<"neon.pageserver.v1.Hello"> & {
   maxVersion: number;
 
   /**
-   * Codecs that this end can decompress.
+   * Codecs that this end can decompress. A sender whose frames are of another one MUST refuse (SQLSTATE 0A000): it cannot
+   * encode them anew.
    *
    * @generated from field: repeated neon.pageserver.v1.Codec codecs = 3;
    */
   codecs: Codec[];
 
   /**
-   * Longest CopyData message that this end takes, in bytes.
+   * Longest CopyData message that this end takes, in bytes, its type and length not counted. The other end MUST NOT send a
+   * longer one after this Hello, and refuses instead (SQLSTATE 54000).
    *
    * @generated from field: uint32 max_message_bytes = 4;
    */
   maxMessageBytes: number;
 
   /**
-   * How many bytes of frames the other end may send beyond the last acknowledged frame.
+   * How many bytes of frames the other end may send beyond the last acknowledged frame, type and length of their CopyData
+   * messages counted. One frame may always be on its way, however small the window.
    *
    * @generated from field: uint64 window_bytes = 5;
    */
   windowBytes: bigint;
 
   /**
-   * Program and version, for messages to people; nothing depends on it.
+   * Program and version, for messages to people, who get at most its first 100 characters; nothing depends on it.
    *
    * @generated from field: string software = 6;
    */
@@ -212,7 +222,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
  */
 export type Head = Message<"neon.pageserver.v1.Head"> & {
   /**
-   * The proposal's latest_valid_lsn: the end of a complete WAL record.
+   * The proposal's latest_valid_lsn: the end of a complete WAL record. It lies after the start LSN of the last frame and up
+   * to its end LSN; where these are equal it is the end LSN.
    *
    * @generated from field: uint64 lsn = 1;
    */
@@ -226,7 +237,7 @@ export type Head = Message<"neon.pageserver.v1.Head"> & {
   digest: Uint8Array;
 
   /**
-   * Number of the last frame in its chain.
+   * Number of the last frame in its chain. It follows from the digest, and whoever has the frame MUST check it.
    *
    * @generated from field: uint64 seq = 3;
    */
@@ -324,14 +335,16 @@ export const LocatedSchema: GenMessage<Located> = /*@__PURE__*/
  */
 export type Plan = Message<"neon.pageserver.v1.Plan"> & {
   /**
-   * Number of frames.
+   * Number of frames: those after Answer.have up to the head. A receiver MUST refuse another number (SQLSTATE 08P01), and a
+   * frame more.
    *
    * @generated from field: uint64 frames = 1;
    */
   frames: bigint;
 
   /**
-   * Their bytes as they travel.
+   * Their bytes as they travel, type and length of CopyData counted; no more than the Offer's. A receiver MUST refuse a byte
+   * more (SQLSTATE 08P01).
    *
    * @generated from field: uint64 bytes = 2;
    */
@@ -345,7 +358,7 @@ export type Plan = Message<"neon.pageserver.v1.Plan"> & {
   startLsn: bigint;
 
   /**
-   * Where they end.
+   * Where they end: at the offered head.
    *
    * @generated from field: uint64 end_lsn = 4;
    */
@@ -374,7 +387,7 @@ export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
  */
 export type Offer = Message<"neon.pageserver.v1.Offer"> & {
   /**
-   * Start record of the sender's chain.
+   * Start record of the sender's chain: the one that its first frame holds.
    *
    * @generated from field: neon.pageserver.v1.StartRecord start = 1;
    */
@@ -388,22 +401,23 @@ export type Offer = Message<"neon.pageserver.v1.Offer"> & {
   head?: Head | undefined;
 
   /**
-   * Frames of the sender's chain, newest first: the head, 16 recent ones, then at doubling distances with a
-   * preference for seq % 64 = 0, then the first.
+   * Frames of the sender's chain, newest first: the head, 16 recent ones, then at doubling distances with a preference
+   * for seq % 64 = 0, then the first. At most 128, each older than the one before; the last MUST be frame 0, by which the
+   * receiver finds what it has of the chain.
    *
    * @generated from field: repeated neon.pageserver.v1.FramePosition locator = 3;
    */
   locator: FramePosition[];
 
   /**
-   * Frames in the whole chain.
+   * Frames in the whole chain: one more than the head's number.
    *
    * @generated from field: uint64 frames = 4;
    */
   frames: bigint;
 
   /**
-   * Bytes of the whole chain as it travels.
+   * Bytes of the whole chain as it travels, type and length of CopyData counted.
    *
    * @generated from field: uint64 bytes = 5;
    */
@@ -431,7 +445,8 @@ export type Answer = Message<"neon.pageserver.v1.Answer"> & {
   decision: Decision;
 
   /**
-   * Last frame that the receiver's branch and the sender's have in common.
+   * Last frame that the receiver's branch and the sender's have in common; absent if there is none, or if both heads are
+   * the same.
    *
    * @generated from field: neon.pageserver.v1.FramePosition common = 2;
    */
@@ -483,8 +498,8 @@ export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_session, 9);
 
 /**
- * Where two histories part. Sent as the DETAIL field of the ErrorResponse that refuses a push or a pull: a JSON object
- * with these field names, and values in the text forms of the commands (LSN `X/X`, bytes in hex, enum values in lower
+ * Where two histories part. Sent as the DETAIL field of the ErrorResponse with which perform_push and perform_pull refuse
+ * (branch_push and branch_pull end without one: their Answer says it): a JSON object with these field names, and values in the text forms of the commands (LSN `X/X`, bytes in hex, enum values in lower
  * case without prefix). What is absent is null.
  *
  * @generated from message neon.pageserver.v1.Divergence
@@ -527,13 +542,14 @@ export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
   messageDesc(file_neon_pageserver_v1_session, 10);
 
 /**
- * What the receiver has made durable (file and directory).
+ * What the receiver has made durable (file and directory). A receiver MUST acknowledge before the window that it named is
+ * full, and SHOULD within two seconds what came, so that a crash costs little.
  *
  * @generated from message neon.pageserver.v1.Acknowledgement
  */
 export type Acknowledgement = Message<"neon.pageserver.v1.Acknowledgement"> & {
   /**
-   * Every frame up to this number is durable.
+   * Every frame up to this number is durable. A sender MUST refuse a number that it has not sent (SQLSTATE 08P01).
    *
    * @generated from field: uint64 seq = 1;
    */
@@ -554,7 +570,8 @@ export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
  */
 export type Finish = Message<"neon.pageserver.v1.Finish"> & {
   /**
-   * The offered head again. The receiver MUST check it against what it received.
+   * The offered head again. The receiver MUST check digest, number and LSN against the last frame that it received, or that
+   * it had.
    *
    * @generated from field: neon.pageserver.v1.Head head = 1;
    */
@@ -617,7 +634,9 @@ export enum Decision {
   CREATE = 1,
 
   /**
-   * The receiver's head is in the sender's history: the missing frames are wanted.
+   * The receiver's head is in the sender's history: the missing frames are wanted. The receiver MUST NOT take the sender's
+   * word for it: the frame after its head's has to begin at its head's LSN or later, and where there is none, the offered
+   * head stands there (SQLSTATE 08P01).
    *
    * @generated from enum value: DECISION_FAST_FORWARD = 2;
    */
