@@ -115,8 +115,8 @@ export class SegmentWriter {
 
   /** Gives up the open file, if there is one, once nothing is done to it any more. Never throws for what failed before. */
   async close(): Promise<void> {
-    this.#syncNoLater();
     await this.#syncing;
+    this.#syncNoLater();
     // A footer that came after the next opening had cut the segment would damage it.
     await this.#sealing?.catch(() => undefined);
     await this.#current?.file.close();
@@ -208,8 +208,8 @@ export class SegmentWriter {
 
   async #sealOnce(): Promise<void> {
     await this.#syncing;
-    this.assertSound();
     this.#syncNoLater();
+    this.assertSound();
     const current = this.#current;
     if (current === undefined) return;
     try {
