@@ -198,8 +198,8 @@ async function transfer(
 
 /**
  * As many whole frames from the beginning of `messages` as the receiver's window has room for now, or one as soon as there
- * is room for that; they count as sent. Undefined once the window is closed. Throws what {@link PeerLimits} throws, with
- * the frames before already given.
+ * is room for that; they count as sent. Undefined once the window is closed. Throws 54000 and 0A000 for a frame that the
+ * receiver does not take.
  */
 async function nextPiece(
   messages: Buffer,
