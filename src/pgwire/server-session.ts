@@ -172,7 +172,10 @@ export class ServerSession {
       await this.#options.handler.query(sql, reply, connection, abort.signal);
       await reply.finish();
     } catch (thrown) {
-      this.#sendFailure(NeonError.from(thrown), reply);
+      const error = NeonError.from(thrown);
+      // What failed in one place of a command may still wait for the copy in another, and would take the next command.
+      this.#reader.interrupt(error);
+      this.#sendFailure(error, reply);
     } finally {
       this.#command = undefined;
     }

@@ -77,6 +77,22 @@ test("a server that fails the stream itself sends one ErrorResponse", async (t) 
   t.is(fields(answer[1]).C, "53100");
 });
 
+test("a command that fails while another part of it waits for the copy leaves its connection to the next one", async (t) => {
+  const server = await toyServer(
+    t,
+    copying(async (stream) => {
+      all(stream).catch(() => undefined);
+      await sleep(20);
+      throw new NeonError("disk_full", "full");
+    }),
+  );
+  const client = await RawClient.start(server.path);
+  client.send(message("Q", "x\0"));
+  t.is(types(await client.until("Z")), "WEZ");
+  client.send(message("d", "late"), message("c"), message("Q", "ping\0"));
+  t.is(types(await client.until("Z")), "TDCZ");
+});
+
 test("CopyData over the limit ends the connection with 08P01", async (t) => {
   const server = await toyServer(
     t,
