@@ -16,6 +16,7 @@ import { originListCommand } from "./commands/origin-list.js";
 import { originRemoveCommand } from "./commands/origin-remove.js";
 import { pullCommand } from "./commands/pull.js";
 import { pushCommand } from "./commands/push.js";
+import { repairCommand } from "./commands/repair.js";
 import { slotDropCommand } from "./commands/slot-drop.js";
 import { slotListCommand } from "./commands/slot-list.js";
 import { startCommand } from "./commands/start.js";
@@ -74,7 +75,7 @@ export const SECTIONS: readonly Section[] = [
     entries: [initCommand, startCommand, stopCommand, statusCommand],
   },
   { title: "From Postgres and back", entries: [importCommand, exportCommand, slot] },
-  { title: "Branches", entries: [branch, logCommand, verifyCommand, gcCommand] },
+  { title: "Branches", entries: [branch, logCommand, verifyCommand, gcCommand, repairCommand] },
   { title: "Other page servers", entries: [pushCommand, pullCommand, origin, user] },
   { title: "This program", entries: [helpCommand, versionCommand, completionCommand] },
 ];

@@ -1,0 +1,207 @@
+import { access, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type StartRecord, StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import {
+  BranchRefSchema,
+  SegmentInfoSchema,
+  SegmentState,
+  TimelineInfoSchema,
+} from "../../../gen/neon/store/v1/store_pb.js";
+import { syncDirectory } from "../../sync-path.js";
+import { hex } from "../chain.js";
+import { putForkTimeline } from "../fork-timeline.js";
+import { decodeFrame } from "../frame/frame.js";
+import { readStartRecord } from "../frame/start-record.js";
+import type { Head } from "../head.js";
+import { DATA_FILE } from "../index/lmdb-index.js";
+import { Refs } from "../refs.js";
+import { FileSegmentStore, type SegmentStore } from "../segment/segment-store.js";
+import {
+  bytesUpTo,
+  type LinkedSegment,
+  type LinkedSegments,
+  linkSegments,
+  type Place,
+} from "./link-segments.js";
+import { readSegments } from "./read-segments.js";
+import { salvageTable } from "./salvage-index.js";
+
+/** A branch that was found again. */
+export interface FoundBranch {
+  readonly name: string;
+  readonly head: Head;
+  /** Whether the damaged index still knew the name, and where it stands; otherwise it is the end of frames. */
+  readonly named: boolean;
+  readonly start: StartRecord;
+}
+
+/** What rebuilding an index has found. */
+export interface Rebuilt {
+  readonly branches: readonly FoundBranch[];
+  /** Segments that lead to no branch, since frames before theirs are missing, or theirs are elsewhere too. */
+  readonly leftSegments: number;
+  /** Where the old index was put; undefined if there was none, or nothing was written. */
+  readonly oldIndex: string | undefined;
+}
+
+/**
+ * Finds the branches of the store in `directory` from its segments alone, and writes a new index that has them. The caller
+ * has to hold the repository. Heads are the frames that no other frame names as its previous one, and what entries of the
+ * old index that prove to be as they were written say of branches; these keep their names, and slots their place on the
+ * list. Where a branch stood within a frame, and the old index does not tell, is lost: it ends with the frame.
+ *
+ * The new index is durable before it takes the place of the old one, which is kept beside it; segments are not changed.
+ * With `dryRun` nothing is written.
+ */
+export async function rebuildIndex(directory: string, dryRun: boolean): Promise<Rebuilt> {
+  const segments = await FileSegmentStore.open(join(directory, "segments"));
+  const linked = linkSegments(await readSegments(segments));
+  const old = join(directory, "refs");
+  const oldFile = join(old, DATA_FILE);
+  const starts = await readStarts(segments, linked);
+  const branches = findBranches(linked, starts, await salvageTable(oldFile, "branch"));
+  const leftSegments = linked.left.length;
+  if (dryRun) return { branches, leftSegments, oldIndex: undefined };
+  // lmdb-js takes a path with a dot in its name for a file.
+  const made = join(directory, "refs-new");
+  await rm(made, { recursive: true, force: true });
+  await write(made, linked, starts, branches, await salvageTable(oldFile, "slot"));
+  const oldIndex = (await exists(old)) ? await freeName(directory) : undefined;
+  if (oldIndex !== undefined) await rename(old, oldIndex);
+  await rename(made, old);
+  await syncDirectory(directory);
+  return { branches, leftSegments, oldIndex };
+}
+
+type Starts = ReadonlyMap<LinkedSegment, StartRecord>;
+
+/** The start record of each chain, by its first segment. */
+async function readStarts(segments: SegmentStore, linked: LinkedSegments): Promise<Starts> {
+  const starts = new Map<LinkedSegment, StartRecord>();
+  for (const segment of linked.segments) {
+    if (segment.root !== undefined) continue;
+    const frame = decodeFrame(await segments.read(segment.id, 0, segment.index.offsets[1] as number));
+    starts.set(segment, readStartRecord(frame));
+  }
+  return starts;
+}
+
+function findBranches(
+  linked: LinkedSegments,
+  starts: Starts,
+  known: Awaited<ReturnType<typeof salvageTable<"branch">>>,
+): FoundBranch[] {
+  const branches: FoundBranch[] = [];
+  const startOf = (segment: LinkedSegment) => starts.get(segment.root ?? segment) as StartRecord;
+  for (const [name, { lsn, digest, seq }] of known) {
+    const place = linked.places.get(hex(digest));
+    if (place === undefined || lsn > place.segment.index.endLsn(place.i)) continue;
+    const head = { lsn, digest: Buffer.from(digest), seq: Number(seq) };
+    branches.push({ name, head, named: true, start: startOf(place.segment) });
+  }
+  const passed = new Set([
+    ...branches.map(({ head }) => hex(head.digest)),
+    ...linked.segments.map(({ before }) => before && digestAt(before)),
+  ]);
+  for (const segment of linked.segments) {
+    const place = { segment, i: segment.frames - 1 };
+    const digest = digestAt(place);
+    if (passed.has(digest)) continue;
+    const head = {
+      lsn: segment.index.endLsn(place.i),
+      digest: Buffer.from(digest, "hex"),
+      seq: segment.index.firstSeq + place.i,
+    };
+    branches.push({ name: `found-${digest.slice(0, 8)}`, head, named: false, start: startOf(segment) });
+  }
+  return branches.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function digestAt({ segment, i }: Place): string {
+  return segment.index.digest(i).toString("hex");
+}
+
+async function write(
+  directory: string,
+  linked: LinkedSegments,
+  starts: Starts,
+  branches: readonly FoundBranch[],
+  slots: Awaited<ReturnType<typeof salvageTable<"slot">>>,
+): Promise<void> {
+  await Refs.create(directory);
+  const refs = await Refs.open(directory);
+  try {
+    await refs.transaction(() => {
+      for (const segment of linked.segments) putSegment(refs, segment, starts);
+      const ends = endsOfTimelines(linked);
+      for (const branch of branches) putBranch(refs, branch, linked, ends);
+      for (const [key, slot] of slots) refs.slot.put(key, slot);
+    });
+  } finally {
+    await refs.close();
+  }
+}
+
+function putSegment(refs: Refs, segment: LinkedSegment, starts: Starts): void {
+  const { id, timelineId, before, length, index } = segment;
+  const info = { state: SegmentState.SEALED, durableLength: BigInt(length) };
+  refs.segment.put(id, create(SegmentInfoSchema, info));
+  refs.extent.put([timelineId, index.firstSeq], id);
+  if (!segment.begins) return;
+  const root = segment.root ?? segment;
+  const parent = before && {
+    parent: Buffer.from(before.segment.timelineId, "hex"),
+    forkSeq: BigInt(before.segment.index.firstSeq + before.i),
+    forkLsn: segment.startLsn,
+    forkBytes: BigInt(bytesUpTo(before)),
+  };
+  const start = toBinary(StartRecordSchema, starts.get(root) as StartRecord);
+  const timeline = { start, startDigest: root.index.digest(0), ...parent };
+  refs.timeline.put(timelineId, create(TimelineInfoSchema, timeline));
+}
+
+/** The last segment of each timeline, by the timeline's id. */
+function endsOfTimelines({ segments }: LinkedSegments): Map<string, LinkedSegment> {
+  return new Map(segments.map((segment) => [segment.timelineId, segment]));
+}
+
+/** A branch stands at the end of a timeline, no two on one: any other gets a timeline without frames of its own. */
+function putBranch(
+  refs: Refs,
+  { name, head }: FoundBranch,
+  { places }: LinkedSegments,
+  ends: Map<string, LinkedSegment>,
+): void {
+  const place = places.get(hex(head.digest)) as Place;
+  const { segment } = place;
+  const atEnd =
+    ends.get(segment.timelineId) === segment &&
+    place.i === segment.frames - 1 &&
+    head.lsn === segment.index.endLsn(place.i);
+  let { timelineId } = segment;
+  if (atEnd) ends.delete(timelineId);
+  else {
+    const chain = refs.timeline.get(timelineId);
+    if (chain === undefined) throw new RangeError(`no timeline ${timelineId}`);
+    const point = { timelineId, seq: head.seq, lsn: head.lsn };
+    timelineId = putForkTimeline(refs, point, { ...chain, forkBytes: BigInt(bytesUpTo(place)) });
+  }
+  const { lsn, digest, seq } = head;
+  const ref = { lsn, digest, seq: BigInt(seq), timelineId: Buffer.from(timelineId, "hex") };
+  refs.branch.put(name, create(BranchRefSchema, ref));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function freeName(directory: string): Promise<string> {
+  for (let i = 1; ; i++) {
+    const path = join(directory, `refs-damaged-${i}`);
+    if (!(await exists(path))) return path;
+  }
+}
