@@ -142,7 +142,8 @@ export const SessionMessageSchema: GenMessage<SessionMessage> = /*@__PURE__*/
 /**
  * A sign of life. Either end may be busy for long: with its disk, or because its user limits the rate. So each end MUST
  * send one every 20 seconds until it sends CopyDone, whatever else it sends, and MUST ignore what it gets. An end that waits
- * for a message while no byte comes for 60 seconds SHOULD end the session with 08006: the connection may have been cut without a word.
+ * for a message while no byte comes for 60 seconds SHOULD end the session with 08006: the connection may have been cut
+ * without a word.
  *
  * @generated from message neon.pageserver.v1.Keepalive
  */
@@ -185,8 +186,8 @@ export type Hello = Message<"neon.pageserver.v1.Hello"> & {
   codecs: Codec[];
 
   /**
-   * Longest CopyData message that this end takes, in bytes, its type and length not counted. The other end MUST NOT send a
-   * longer one after this Hello, and refuses instead (SQLSTATE 54000).
+   * Longest CopyData message that this end takes, in bytes, its type and length not counted. A sender MUST NOT send a
+   * longer one after the receiver's Hello, and refuses instead (SQLSTATE 54000); what a receiver says is always short.
    *
    * @generated from field: uint32 max_message_bytes = 4;
    */
