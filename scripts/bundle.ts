@@ -37,8 +37,7 @@ const common: BuildOptions = {
   define: { "import.meta.url": "moduleUrl" },
   banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
   external: EXTERNAL,
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   sourcemap: true,
   sourcesContent: false,
   legalComments: "none", // LICENSES.txt holds them whole

@@ -1,7 +1,6 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { BranchLogResponse } from "../../gen/neon/pageserver/v1/service_pb.js";
 import { formatLsn } from "../lsn.js";
-import { formatBytes, formatCount, formatTable } from "./format.js";
+import { formatBytes, formatCount, formatTable, formatTime } from "./format.js";
 
 /** A table of the first `limit` spans of a branch's history, and how many it leaves out. */
 export function describeLog(spans: readonly BranchLogResponse[], limit: number): string {
@@ -16,9 +15,9 @@ export function describeLog(spans: readonly BranchLogResponse[], limit: number):
         String(span.frames),
         formatBytes(span.bytes),
         String(span.commits),
-        formatTime(span.firstCommitAt),
-        formatTime(span.lastCommitAt),
-        formatTime(span.takenAt),
+        timeOrDash(span.firstCommitAt),
+        timeOrDash(span.lastCommitAt),
+        timeOrDash(span.takenAt),
       ]),
   );
   const left = spans.length - limit;
@@ -27,6 +26,6 @@ export function describeLog(spans: readonly BranchLogResponse[], limit: number):
     : table;
 }
 
-function formatTime(time: BranchLogResponse["firstCommitAt"]): string {
-  return time === undefined ? "-" : timestampDate(time).toISOString();
+function timeOrDash(time: BranchLogResponse["firstCommitAt"]): string {
+  return time === undefined ? "-" : formatTime(time);
 }

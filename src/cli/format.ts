@@ -77,6 +77,11 @@ export function formatFields(fields: { readonly [name: string]: string | undefin
     .join("\n");
 }
 
+/** A time as ISO 8601 writes it. The library's own function comes with all of its types, in a command's start. */
+export function formatTime({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): string {
+  return new Date(Number(seconds) * 1000 + Math.floor(nanos / 1e6)).toISOString();
+}
+
 function padTwo(value: number): string {
   return String(value).padStart(2, "0");
 }

@@ -1,6 +1,6 @@
 import { callAndPrint } from "../call-and-print.js";
 import { defineCommand } from "../command.js";
-import { formatBytes, formatFields, formatHead, formatHex } from "../format.js";
+import { formatBytes, formatFields, formatHead, formatHex, formatTime } from "../format.js";
 import { formatProver } from "../format-prover.js";
 
 /** `neon branch show`. */
@@ -9,7 +9,6 @@ export const branchShowCommand = defineCommand({
   summary: "Describe a branch",
   arguments: { branch: { kind: "branch", describe: "The branch" } },
   run: async (args) => {
-    const { timestampDate } = await import("@bufbuild/protobuf/wkt");
     const { formatLsn } = await import("../../lsn.js");
     await callAndPrint(args, "branchShow", { branch: args.branch }, ({ proof, ...branch }) =>
       formatFields({
@@ -23,10 +22,10 @@ export const branchShowCommand = defineCommand({
         "server version": formatVersion(branch.serverVersionNum),
         "backup start": formatLsn(branch.backupStartLsn),
         "WAL segments": formatBytes(branch.walSegmentSize),
-        imported: branch.importedAt && timestampDate(branch.importedAt).toISOString(),
+        imported: branch.importedAt && formatTime(branch.importedAt),
         proven:
           proof &&
-          `at ${formatLsn(proof.lsn)}, ${proof.at && timestampDate(proof.at).toISOString()}, by ${formatProver(proof)}`,
+          `at ${formatLsn(proof.lsn)}, ${proof.at && formatTime(proof.at)}, by ${formatProver(proof)}`,
       }),
     );
   },
