@@ -15,13 +15,14 @@ export const repairCommand = defineCommand({
   notes:
     "A branch whose name the damaged index still tells keeps it; the others are called found-, with 8 digits of their digest: neon branch rename gives them their own. Branches that were deleted, and frames that a broken-off push left, can be among them. The page server must not run.",
   run: async (args) => {
+    const { findRepository } = await import("../../server/config.js");
+    const repository = findRepository(".");
     if (!args["rebuild-index"])
       throw new UsageError("repair needs --rebuild-index, which is all that it does", "neon repair --help");
-    const { findRepository } = await import("../../server/config.js");
     const { repairRepository } = await import("../../server/repair.js");
     const { formatLsn } = await import("../../lsn.js");
     const { timestampDate } = await import("@bufbuild/protobuf/wkt");
-    const found = await repairRepository(findRepository("."), args["dry-run"]);
+    const found = await repairRepository(repository, args["dry-run"]);
     const rows = found.branches.map(({ name, head, named, start }) => ({
       branch: name,
       lsn: formatLsn(head.lsn),
