@@ -86,3 +86,8 @@ export function defineCommand<
 export function isGroup(entry: Command | Group): entry is Group {
   return "commands" in entry;
 }
+
+/** Its summary as a sentence. */
+export function sentence({ summary }: Command | Group): string {
+  return /[?!]$/.test(summary) ? summary : `${summary}.`;
+}

@@ -1,4 +1,4 @@
-import { type Argument, type Command, type Group, isGroup, type Option } from "./command.js";
+import { type Argument, type Command, type Group, isGroup, type Option, sentence } from "./command.js";
 import { spell } from "./command-line.js";
 import { SECTIONS } from "./commands.js";
 import { GLOBAL_OPTIONS, PROGRAM_OPTIONS } from "./global-arguments.js";
@@ -57,7 +57,7 @@ function groupHelp(group: Group, width: number): string[] {
   return [
     `Usage: neon ${group.name} <command> [options]`,
     "",
-    ...wrapText(`${group.summary}.`, width),
+    ...wrapText(sentence(group), width),
     "",
     "Commands:",
     ...describeEntries(group.commands, width),
@@ -72,7 +72,7 @@ function commandHelp(named: readonly string[], command: Command, width: number):
   return [
     ...wrapText(`Usage: ${usage(named, command)}`, width),
     "",
-    ...wrapText(`${command.summary}.`, width),
+    ...wrapText(sentence(command), width),
     ...(words.length === 0 ? [] : ["", "Arguments:", ...formatDefinitions(words, width)]),
     ...optionLines("Options", command.options, width),
     ...optionLines("Options of every command", GLOBAL_OPTIONS, width),

@@ -1,7 +1,7 @@
 /** The manual page, made of the same table as `--help` (manual: man(7)). */
 import { VERSION } from "../version.js";
 import type { Command, Option } from "./command.js";
-import { isGroup } from "./command.js";
+import { isGroup, sentence } from "./command.js";
 import { COMMANDS, SECTIONS } from "./commands.js";
 import { GLOBAL_OPTIONS, PROGRAM_OPTIONS } from "./global-arguments.js";
 import { optionTerm, PROGRAM_SUMMARY, usage } from "./help.js";
@@ -78,7 +78,7 @@ function describeCommand(words: readonly string[], command: Command): string[] {
   const terms = Object.entries(command.arguments).map(([name, { describe }]) => term(name, describe));
   return [
     `.SS ${roff(usage(words, command))}`,
-    roff(`${command.summary}.`),
+    roff(sentence(command)),
     ...(alone ? [roff(`neon ${words[0]} alone does so too.`)] : []),
     ...terms.flat(),
     ...options(command.options),

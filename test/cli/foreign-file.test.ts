@@ -4,6 +4,9 @@ import test from "ava";
 import { listCommands } from "../../src/cli/commands.js";
 import { neon, temporaryDirectory, temporaryRepository } from "./support/neon.js";
 
+/** Options without which a command is none. */
+const NEEDED: Record<string, string[]> = { repair: ["--rebuild-index"] };
+
 test.serial(
   "where .neon is a file of another program, every command that needs a repository says so",
   async (t) => {
@@ -17,7 +20,12 @@ test.serial(
       const operands = Object.keys(command.arguments).map((name) =>
         name === "uri" ? "postgresql://127.0.0.1:1/" : name,
       );
-      const { status, stdout, stderr } = await neon(directory, ...words, ...operands);
+      const { status, stdout, stderr } = await neon(
+        directory,
+        ...words,
+        ...operands,
+        ...(NEEDED[words.join(" ")] ?? []),
+      );
       t.is(status, 1, words.join(" "));
       t.is(stdout, "");
       t.regex(
