@@ -7,6 +7,7 @@ import type { Extent } from "./chain.js";
 import { type DecodedFrame, decodeRecords } from "./frame/decode-records.js";
 import { decodeFrame, decodeFrameHead, type Frame, MAX_FRAME_HEAD_BYTES } from "./frame/frame.js";
 import { assertSuccessor, type Predecessor } from "./frame/successor.js";
+import { isDamage } from "./is-damage.js";
 import type { SegmentIndex } from "./segment/segment-footer.js";
 import type { SegmentIndexes } from "./segment/segment-indexes.js";
 import type { SegmentStore } from "./segment/segment-store.js";
@@ -193,9 +194,17 @@ export class ChainReader {
     return this.#at(seq, async (_, index) => index.digest(seq - index.firstSeq));
   }
 
-  /** How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. */
+  /**
+   * How far frame `seq` counts in this chain: its end LSN, or less where the chain forked inside it or ends there. That
+   * stands in the next frame: where that one is damaged it is the end LSN, which no chain goes beyond.
+   */
   async lsn(seq: number): Promise<Lsn> {
-    return seq === this.#head.seq ? this.#head.lsn : (await this.#frameHead(seq + 1)).header.startLsn;
+    try {
+      return await this.checkedLsn(seq);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return this.#at(seq, async (_, index) => index.endLsn(seq - index.firstSeq));
+    }
   }
 
   /** The same. Throws XX001 where that would be read from a header that was changed. */

@@ -172,7 +172,7 @@ test("a store that another process has taken over is not written to any more", a
   );
 });
 
-test("nothing is appended behind a frame whose header was changed on disk", async (t) => {
+test("nothing is appended behind a frame whose header was changed on disk, and the one before counts as before", async (t) => {
   const temporary = await temporaryStore();
   t.teardown(temporary.remove);
   const { store } = temporary;
@@ -181,11 +181,13 @@ test("nothing is appended behind a frame whose header was changed on disk", asyn
   const [{ segmentId }] = reader.extents;
   const path = join(temporary.path, "segments", segmentId);
   const begin = await reader.bytes(0, 2);
+  const lsn = await reader.lsn(2);
   let refused = 0;
   // Type and length of the message, its envelope, and then the fields of the header.
   for (let i = 0; i < 100; i++) {
     await flipByte(path, begin + i);
     await t.throwsAsync(store.beginChain(branch), undefined, `byte ${i}`);
+    t.is(await reader.lsn(2), lsn);
     refused++;
     await flipByte(path, begin + i);
   }
