@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { rebuildIndex } from "../../src/timeline/rebuild/rebuild-index.js";
@@ -37,6 +37,21 @@ async function frames(store: Store): Promise<string[]> {
   return all;
 }
 
+/** Flips a bit of a byte. */
+async function flip(file: string, ...offsets: number[]): Promise<void> {
+  const bytes = await readFile(file);
+  for (const at of offsets) bytes[at] ^= 0x40;
+  await writeFile(file, bytes);
+}
+
+/** Flips a bit of a word wherever it stands. */
+async function flipEverywhere(file: string, word: string): Promise<void> {
+  const bytes = await readFile(file);
+  const offsets: number[] = [];
+  for (let at = bytes.indexOf(word); at !== -1; at = bytes.indexOf(word, at + 1)) offsets.push(at);
+  await flip(file, ...offsets);
+}
+
 /** Does something to the index of a store that nobody has open, rebuilds it, and opens the store again. */
 async function rebuilt(temporary: TemporaryStore, damage: (file: string) => Promise<void>) {
   await temporary.store.close();
@@ -50,11 +65,8 @@ test("an index that is damaged in one entry is made again with every branch wher
   const temporary = await sampleStore(t);
   const before = { places: places(temporary.store.listBranches()), frames: await frames(temporary.store) };
   const found = await rebuilt(temporary, async (file) => {
-    const bytes = await readFile(file);
-    // The name of the table of segments, everywhere: nothing of it can be opened.
-    for (let at = bytes.indexOf("segment"); at !== -1; at = bytes.indexOf("segment", at + 1))
-      bytes[at] ^= 0x40;
-    await writeFile(file, bytes);
+    // The name of the table of segments: nothing of it can be opened.
+    await flipEverywhere(file, "segment");
     await t.throwsAsync(Store.open(temporary.path), {
       code: "data_corrupted",
       message: /index of the store is damaged/,
@@ -91,7 +103,7 @@ test("segments whose first frames are missing are left where they are, and told"
     await rm(file);
   });
   t.is(found.branches.length, 1, "the other import");
-  t.is(found.leftSegments, count - 2);
+  t.is(found.leftSegments.length, count - 2);
   t.is((await temporary.store.unknownSegments()).segments, count - 2);
   t.is((await readdir(segments)).length, count - 1);
 });
@@ -104,4 +116,67 @@ test("a dry run says what would be found, and writes nothing", async (t) => {
   t.is(found.branches.length, 4);
   t.deepEqual(await readdir(temporary.path), before);
   temporary.store = await Store.open(temporary.path);
+});
+
+test("a branch that was deleted does not come back where the table of branches is whole", async (t) => {
+  const temporary = await sampleStore(t);
+  await temporary.store.deleteBranch("early");
+  const before = places(temporary.store.listBranches());
+  const [id] = await readdir(join(temporary.path, "segments"));
+  // Its entries in the tables of segments and of places.
+  const found = await rebuilt(temporary, (file) => flipEverywhere(file, id));
+  t.true(found.namesAreWhole);
+  t.deepEqual(places(temporary.store.listBranches()), before);
+});
+
+test("what is damaged in one segment keeps no other branch from being found", async (t) => {
+  const temporary = await sampleStore(t);
+  const { store } = temporary;
+  const [first] = store.reader(store.requireBranch("other")).extents;
+  const last = store.reader(store.requireBranch("main")).extents[2];
+  const before = places(store.listBranches());
+  const found = await rebuilt(temporary, async (file) => {
+    await flipEverywhere(file, "segment");
+    // The header of the first frame: of a chain, and of a segment that goes on from another.
+    for (const { segmentId } of [first, last]) await flip(join(temporary.path, "segments", segmentId), 60);
+  });
+  t.deepEqual(found.leftSegments, [last.segmentId], "its place is not known");
+  const names = temporary.store.listBranches().map(({ name }) => name);
+  t.true(names.includes("other"), "the old index knows how its chain began");
+  const other = places(temporary.store.listBranches()).find((place) => place.startsWith("other "));
+  t.true(before.includes(other as string));
+});
+
+test("a segment whose frames are elsewhere too is garbage afterwards, and nothing else is", async (t) => {
+  const temporary = await sampleStore(t);
+  const before = places(temporary.store.listBranches());
+  const segments = join(temporary.path, "segments");
+  const [id] = await readdir(segments);
+  await rebuilt(temporary, () => cp(join(segments, id), join(segments, "f".repeat(32))));
+  const { store } = temporary;
+  t.deepEqual(places(store.listBranches()), before);
+  t.deepEqual(await store.unknownSegments(), { segments: 0, bytes: 0 });
+  t.is((await store.collectGarbage(false)).segments, 1);
+  t.deepEqual(places(store.listBranches()), before);
+  t.true((await frames(store)).length > 0);
+});
+
+test("a rebuilt store is one to work with: it grows, forks and is cleaned up", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(() => temporary.remove());
+  const { branch, chain } = await importedBranch(temporary.store, "main");
+  // So many moves that their segments are merged.
+  let main = branch;
+  for (let i = 0; i < 40; i++) main = await growBranch(temporary.store, main, chain, 1, 2000);
+  await temporary.reopen();
+  const before = await frames(temporary.store);
+  await rebuilt(temporary, (file) => rm(file));
+  const { store } = temporary;
+  const [found] = store.listBranches();
+  await store.renameBranch(found.name, "main");
+  t.deepEqual(await frames(store), before);
+  main = await growBranch(store, store.requireBranch("main"), chain, 3, 2000);
+  await store.forkBranch("fork", main, main.head);
+  await store.collectGarbage(true);
+  t.is((await frames(store)).length, 2 * (before.length + 3));
 });

@@ -40,7 +40,12 @@ export const repairCommand = defineCommand({
         time ?? "-",
       ]),
     );
-    const json = { dry_run: args["dry-run"], branches: rows, old_index: found.oldIndex ?? null };
+    const json = {
+      dry_run: args["dry-run"],
+      branches: rows,
+      left_segments: found.leftSegments,
+      old_index: found.oldIndex ?? null,
+    };
     await print(
       args,
       json,
@@ -49,11 +54,15 @@ export const repairCommand = defineCommand({
   },
 });
 
-function describe({ leftSegments, oldIndex, branches }: Rebuilt, dryRun: boolean): string {
+function describe({ leftSegments, oldIndex, branches, namesAreWhole }: Rebuilt, dryRun: boolean): string {
   const count = formatCount(branches.length, "branch", "branches");
   const lines = [dryRun ? `Would have found ${count}; nothing was written` : `The index has ${count} again`];
-  if (leftSegments > 0)
-    lines.push(`${formatCount(leftSegments, "segment")} left aside: frames are missing before theirs`);
+  if (!namesAreWhole)
+    lines.push("The old index does not tell all its names: branches can be among these that were deleted");
+  if (leftSegments.length > 0)
+    lines.push(
+      `${formatCount(leftSegments.length, "segment")} left aside: damaged at the beginning, or frames are missing before theirs`,
+    );
   if (oldIndex !== undefined) lines.push(`The old index is kept in ${oldIndex}`);
   if (!dryRun) lines.push("neon verify says whether all of it is good");
   return lines.join("\n");

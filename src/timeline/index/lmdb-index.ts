@@ -122,7 +122,7 @@ export class LmdbIndex {
       await this.#root.flushed;
     } catch (error) {
       this.#state = before;
-      throw reason !== undefined && reason.error instanceof NeonError
+      throw reason !== undefined && !isLmdbs(reason.error)
         ? error
         : this.#endUnlessUsable(this.#failed(error));
     }
@@ -210,6 +210,11 @@ function emptyState(): IndexState {
     repositoryId: randomBytes(16),
     tables: TABLE_NAMES.map((name) => new TableSum().toState(name)),
   });
+}
+
+/** Whether LMDB threw it, which gives numbers for codes. */
+function isLmdbs(error: unknown): boolean {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === "number";
 }
 
 /** What stands in the way of writing a little: 53100 if the disk is full. */

@@ -26,15 +26,14 @@ export interface LinkedSegment extends FoundSegment {
 export interface LinkedSegments {
   /** Those that lead down to a first frame, parents before what goes on from them. */
   readonly segments: LinkedSegment[];
-  /** Those that lack frames before them, or hold nothing that others do not. */
-  readonly left: FoundSegment[];
   /** Where a frame is, by its digest in hex. */
   readonly places: ReadonlyMap<string, Place>;
 }
 
 /**
  * Puts segments together to timelines by the digests that their frames name. A segment goes on with the timeline of the one
- * before it if it follows that one's last frame, all of which counts, and no other does already; else it begins its own.
+ * before it if it follows that one's last frame, all of which counts, and no other does already; else it begins its own. One
+ * that holds nothing which others do not gets a timeline of its own too, where no branch stands: it is garbage.
  */
 export function linkSegments(found: readonly FoundSegment[]): LinkedSegments {
   const waiting = byPrevious(found);
@@ -48,10 +47,10 @@ export function linkSegments(found: readonly FoundSegment[]): LinkedSegments {
   waiting.delete("");
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const { segment, before } = next;
-    const last = segment.index.digest(segment.frames - 1).toString("hex");
-    if (places.has(last)) continue; // all of it is elsewhere too
-    const linked = link(segment, before, continued);
+    const isCopy = places.has(segment.index.digest(segment.frames - 1).toString("hex"));
+    const linked = link(segment, before, isCopy ? undefined : continued);
     segments.push(linked);
+    if (isCopy) continue;
     for (let i = 0; i < segment.frames; i++) {
       const digest = segment.index.digest(i).toString("hex");
       if (!places.has(digest)) places.set(digest, { segment: linked, i });
@@ -62,8 +61,7 @@ export function linkSegments(found: readonly FoundSegment[]): LinkedSegments {
       waiting.delete(digest);
     }
   }
-  const linkedIds = new Set(segments.map(({ id }) => id));
-  return { segments, places, left: found.filter(({ id }) => !linkedIds.has(id)) };
+  return { segments, places };
 }
 
 function byPrevious(found: readonly FoundSegment[]): Map<string, FoundSegment[]> {
@@ -78,16 +76,16 @@ function byPrevious(found: readonly FoundSegment[]): Map<string, FoundSegment[]>
 function link(
   segment: FoundSegment,
   before: Place | undefined,
-  continued: Set<LinkedSegment>,
+  continued: Set<LinkedSegment> | undefined,
 ): LinkedSegment {
   const parent = before?.segment;
   const isLast = before !== undefined && before.i === before.segment.frames - 1;
   const goesOn =
     parent !== undefined &&
     isLast &&
-    !continued.has(parent) &&
+    continued?.has(parent) === false &&
     segment.startLsn === parent.index.endLsn(before.i);
-  if (goesOn) continued.add(parent);
+  if (goesOn) continued?.add(parent);
   const bytesBefore = before === undefined ? 0 : bytesUpTo(before);
   const timelineId = goesOn ? parent.timelineId : randomBytes(16).toString("hex");
   return { ...segment, timelineId, before, begins: !goesOn, bytesBefore, root: parent?.root ?? parent };

@@ -1,20 +1,23 @@
-import { access, rename, rm } from "node:fs/promises";
+import { access, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StartRecord, StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
 import {
+  type BranchRef,
   BranchRefSchema,
   SegmentInfoSchema,
   SegmentState,
+  type SourceSlot,
   TimelineInfoSchema,
 } from "../../../gen/neon/store/v1/store_pb.js";
-import { syncDirectory } from "../../sync-path.js";
+import { syncDirectory, syncFile } from "../../sync-path.js";
 import { hex } from "../chain.js";
 import { putForkTimeline } from "../fork-timeline.js";
 import { decodeFrame } from "../frame/frame.js";
 import { readStartRecord } from "../frame/start-record.js";
 import type { Head } from "../head.js";
 import { DATA_FILE } from "../index/lmdb-index.js";
+import { isDamage } from "../is-damage.js";
 import { Refs } from "../refs.js";
 import { FileSegmentStore, type SegmentStore } from "../segment/segment-store.js";
 import {
@@ -24,14 +27,14 @@ import {
   linkSegments,
   type Place,
 } from "./link-segments.js";
-import { readSegments } from "./read-segments.js";
+import { type FoundSegment, readSegments } from "./read-segments.js";
 import { salvageTable } from "./salvage-index.js";
 
 /** A branch that was found again. */
 export interface FoundBranch {
   readonly name: string;
   readonly head: Head;
-  /** Whether the damaged index still knew the name, and where it stands; otherwise it is the end of frames. */
+  /** Whether the old index still tells the name, and where it stands; otherwise it is the end of frames. */
   readonly named: boolean;
   readonly start: StartRecord;
 }
@@ -39,8 +42,10 @@ export interface FoundBranch {
 /** What rebuilding an index has found. */
 export interface Rebuilt {
   readonly branches: readonly FoundBranch[];
-  /** Segments that lead to no branch, since frames before theirs are missing, or theirs are elsewhere too. */
-  readonly leftSegments: number;
+  /** Whether the old index tells all its branches, and no others: what else was found is no branch of before. */
+  readonly namesAreWhole: boolean;
+  /** Ids of the segments that lead to no branch, since they do not tell their place, or frames before theirs are missing. */
+  readonly leftSegments: string[];
   /** Where the old index was put; undefined if there was none, or nothing was written. */
   readonly oldIndex: string | undefined;
 }
@@ -51,49 +56,82 @@ export interface Rebuilt {
  * old index that prove to be as they were written say of branches; these keep their names, and slots their place on the
  * list. Where a branch stood within a frame, and the old index does not tell, is lost: it ends with the frame.
  *
- * The new index is durable before it takes the place of the old one, which is kept beside it; segments are not changed.
- * With `dryRun` nothing is written.
+ * The new index is durable before it takes the place of the old one, in one step; that one is kept beside it. Segments are
+ * not changed. With `dryRun` nothing is written.
  */
 export async function rebuildIndex(directory: string, dryRun: boolean): Promise<Rebuilt> {
   const segments = await FileSegmentStore.open(join(directory, "segments"));
-  const linked = linkSegments(await readSegments(segments));
+  const { found, unreadable } = await readSegments(segments);
   const old = join(directory, "refs");
   const oldFile = join(old, DATA_FILE);
-  const starts = await readStarts(segments, linked);
-  const branches = findBranches(linked, starts, await salvageTable(oldFile, "branch"));
-  const leftSegments = linked.left.length;
-  if (dryRun) return { branches, leftSegments, oldIndex: undefined };
+  const starts = await readStarts(segments, found, oldFile);
+  const linked = linkSegments(found.filter((segment) => isBegun(segment, starts)));
+  const known = await salvageTable(oldFile, "branch");
+  const branches = findBranches(linked, starts, known.entries);
+  const linkedIds = new Set(linked.segments.map(({ id }) => id));
+  const leftSegments = [...unreadable, ...found.map(({ id }) => id).filter((id) => !linkedIds.has(id))];
+  const rebuilt = { branches, leftSegments, namesAreWhole: known.isWhole };
+  if (dryRun) return { ...rebuilt, oldIndex: undefined };
   // lmdb-js takes a path with a dot in its name for a file.
   const made = join(directory, "refs-new");
   await rm(made, { recursive: true, force: true });
-  await write(made, linked, starts, branches, await salvageTable(oldFile, "slot"));
-  const oldIndex = (await exists(old)) ? await freeName(directory) : undefined;
-  if (oldIndex !== undefined) await rename(old, oldIndex);
-  await rename(made, old);
+  await write(made, linked, starts, branches, (await salvageTable(oldFile, "slot")).entries);
+  const oldIndex = await keepOld(directory, oldFile);
+  await mkdir(old, { recursive: true, mode: 0o700 });
+  await rename(join(made, DATA_FILE), oldFile);
+  await syncDirectory(old);
   await syncDirectory(directory);
-  return { branches, leftSegments, oldIndex };
+  await rm(made, { recursive: true, force: true });
+  return { ...rebuilt, oldIndex };
 }
 
-type Starts = ReadonlyMap<LinkedSegment, StartRecord>;
+/** Copies the file of the old index into a directory of its own, so that the new one can take its place in one step. */
+async function keepOld(directory: string, file: string): Promise<string | undefined> {
+  if (!(await exists(file))) return undefined;
+  const kept = await freeName(directory);
+  await mkdir(kept, { mode: 0o700 });
+  await copyFile(file, join(kept, DATA_FILE));
+  await syncFile(join(kept, DATA_FILE));
+  await syncDirectory(kept);
+  await syncDirectory(directory);
+  return kept;
+}
 
-/** The start record of each chain, by its first segment. */
-async function readStarts(segments: SegmentStore, linked: LinkedSegments): Promise<Starts> {
-  const starts = new Map<LinkedSegment, StartRecord>();
-  for (const segment of linked.segments) {
-    if (segment.root !== undefined) continue;
-    const frame = decodeFrame(await segments.read(segment.id, 0, segment.index.offsets[1] as number));
-    starts.set(segment, readStartRecord(frame));
+/** The start record of each chain, by the digest of its first frame in hex. */
+type Starts = ReadonlyMap<string, StartRecord>;
+
+/** Reads the start records of chains: from any copy of their first frames, or, where these are damaged, from the old index. */
+async function readStarts(
+  segments: SegmentStore,
+  found: readonly FoundSegment[],
+  oldFile: string,
+): Promise<Starts> {
+  const starts = new Map<string, StartRecord>();
+  for (const [, { startDigest, start }] of (await salvageTable(oldFile, "timeline")).entries)
+    starts.set(hex(startDigest), fromBinary(StartRecordSchema, start));
+  for (const { id, index } of found.filter((segment) => segment.index.firstSeq === 0)) {
+    try {
+      const frame = decodeFrame(await segments.read(id, 0, index.offsets[1] as number));
+      if (frame.digest.equals(index.digest(0))) starts.set(hex(frame.digest), readStartRecord(frame));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
   }
   return starts;
+}
+
+/** Whether a segment is not the first of its chain, or is, and it is known how that began. */
+function isBegun({ index }: FoundSegment, starts: Starts): boolean {
+  return index.firstSeq !== 0 || starts.has(hex(index.digest(0)));
 }
 
 function findBranches(
   linked: LinkedSegments,
   starts: Starts,
-  known: Awaited<ReturnType<typeof salvageTable<"branch">>>,
+  known: ReadonlyMap<string, BranchRef>,
 ): FoundBranch[] {
   const branches: FoundBranch[] = [];
-  const startOf = (segment: LinkedSegment) => starts.get(segment.root ?? segment) as StartRecord;
+  const startOf = (segment: LinkedSegment) => startOfChain(segment, starts);
   for (const [name, { lsn, digest, seq }] of known) {
     const place = linked.places.get(hex(digest));
     if (place === undefined || lsn > place.segment.index.endLsn(place.i)) continue;
@@ -108,14 +146,26 @@ function findBranches(
     const place = { segment, i: segment.frames - 1 };
     const digest = digestAt(place);
     if (passed.has(digest)) continue;
+    passed.add(digest);
     const head = {
       lsn: segment.index.endLsn(place.i),
       digest: Buffer.from(digest, "hex"),
       seq: segment.index.firstSeq + place.i,
     };
-    branches.push({ name: `found-${digest.slice(0, 8)}`, head, named: false, start: startOf(segment) });
+    const taken = new Set(branches.map(({ name }) => name));
+    branches.push({ name: madeUpName(digest, taken), head, named: false, start: startOf(segment) });
   }
   return branches.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function startOfChain(segment: LinkedSegment, starts: Starts): StartRecord {
+  return starts.get(hex((segment.root ?? segment).index.digest(0))) as StartRecord;
+}
+
+function madeUpName(digest: string, taken: ReadonlySet<string>): string {
+  let digits = 8;
+  while (taken.has(`found-${digest.slice(0, digits)}`) && digits < digest.length) digits++;
+  return `found-${digest.slice(0, digits)}`;
 }
 
 function digestAt({ segment, i }: Place): string {
@@ -127,7 +177,7 @@ async function write(
   linked: LinkedSegments,
   starts: Starts,
   branches: readonly FoundBranch[],
-  slots: Awaited<ReturnType<typeof salvageTable<"slot">>>,
+  slots: ReadonlyMap<string, SourceSlot>,
 ): Promise<void> {
   await Refs.create(directory);
   const refs = await Refs.open(directory);
@@ -156,7 +206,7 @@ function putSegment(refs: Refs, segment: LinkedSegment, starts: Starts): void {
     forkLsn: segment.startLsn,
     forkBytes: BigInt(bytesUpTo(before)),
   };
-  const start = toBinary(StartRecordSchema, starts.get(root) as StartRecord);
+  const start = toBinary(StartRecordSchema, startOfChain(segment, starts));
   const timeline = { start, startDigest: root.index.digest(0), ...parent };
   refs.timeline.put(timelineId, create(TimelineInfoSchema, timeline));
 }
