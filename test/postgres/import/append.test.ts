@@ -35,8 +35,13 @@ test("nothing new is no error, and leaves the branch as it is", async (t) => {
   const server = await create({ major: 15 });
   await server.query("select pg_switch_wal()");
   await append("main", server);
-  const before = await append("main", server);
-  const again = await append("main", server);
+  let before = await append("main", server);
+  let again = await append("main", server);
+  // A server writes by itself what transactions run, some seconds after anything else.
+  for (let i = 0; again.frames > 0 && i < 5; i++) {
+    before = again;
+    again = await append("main", server);
+  }
   t.is(again.frames, 0);
   t.deepEqual(again.branch.head, before.branch.head);
 });
@@ -45,10 +50,14 @@ test("a head at the start of a segment is compared with the segment before it", 
   const { create, append, boot } = await appendFixture(t);
   const server = await create({ major: 15, settings: { checkpoint_timeout: "1h" } });
   await server.query("create table t as select generate_series(1, 10) as a");
-  await append("main", server);
-  await server.query("select pg_switch_wal()");
-  const { branch } = await append("main", server);
-  t.is(branch.head.lsn % BigInt(branch.start.walSegmentSize), 0n);
+  let { branch } = await append("main", server);
+  const isAtStart = () => branch.head.lsn % BigInt(branch.start.walSegmentSize) === 0n;
+  // Between the two a server may write something by itself.
+  for (let i = 0; !isAtStart() && i < 5; i++) {
+    await server.query("select pg_switch_wal()");
+    ({ branch } = await append("main", server));
+  }
+  t.true(isAtStart());
   await server.query("insert into t values (11)");
   const grown = await append("main", server);
   t.true(grown.branch.head.lsn > branch.head.lsn);
