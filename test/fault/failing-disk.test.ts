@@ -16,7 +16,7 @@ const traced = STRACE === undefined ? test.skip : test;
 const FAILURES: Record<string, string[]> = {
   "a page": ["-e", "inject=pwrite64,pwritev:error=EIO:when=1+"],
   "the sync of the pages": ["-e", "inject=fdatasync:error=EIO:when=1+"],
-  "the meta page": ["-e", "inject=pwrite64:error=EIO:when=2+"],
+  "a later page": ["-e", "inject=pwrite64:error=EIO:when=2+"],
 };
 
 for (const [what, inject] of Object.entries(FAILURES)) {

@@ -1,13 +1,11 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { damagedIndex, missingIndex } from "./damaged-index.js";
-import { type Meta, newestMeta, pageSizeOf, type Tree } from "./lmdb-meta.js";
+import { MAX_PAGE_BYTES, type Meta, newestMetas, type Tree } from "./lmdb-meta.js";
 import { type Node, readBigValue, readTreePage } from "./lmdb-page.js";
+import { isNextVoid } from "./void-transaction.js";
 
 /** Most bytes of one value that are looked at: lists of free pages can be long. */
 const MAX_PAGES_OF_A_VALUE = 2 ** 20;
-
-/** The largest page that LMDB makes, in bytes. */
-const MAX_PAGE_BYTES = 65536;
 
 /** Depth of a tree at which it is none: LMDB's own limit. */
 const MAX_DEPTH = 32;
@@ -37,11 +35,33 @@ export class LmdbFile {
     this.#file = file;
     this.#size = fstatSync(file).size;
     if (this.#size === 0) throw missingIndex(path);
-    const pageSize = pageSizeOf(this.#bytes(0, MAX_PAGE_BYTES));
-    const meta = pageSize && newestMeta(this.#bytes(0, 2 * pageSize));
-    if (meta === undefined || meta === 0)
+    const [newer, older] = newestMetas(this.#bytes(0, 2 * MAX_PAGE_BYTES)) ?? [];
+    if (newer === undefined || older === undefined)
       throw damagedIndex("its first two pages are not as LMDB writes them", path);
-    this.meta = meta;
+    this.meta = newer;
+    this.#assertNewest(newer, older);
+  }
+
+  /**
+   * Each transaction writes the root of the tables, and LMDB leaves the pages of the last two alone. So a root says which
+   * transaction its meta page is of, and a number that was changed there, by which LMDB takes the older for the newer one,
+   * shows.
+   */
+  #assertNewest(newer: Meta, older: Meta): void {
+    const isVoid =
+      this.#rootTransaction(older) === newer.transaction + 1 && isNextVoid(this.#path, newer.transaction);
+    if (
+      this.#rootTransaction(newer) === newer.transaction &&
+      (isVoid || this.#rootTransaction(older) === older.transaction)
+    )
+      return;
+    throw damagedIndex("it does not tell which transaction was the last", this.#path);
+  }
+
+  #rootTransaction({ main: { root }, pageSize }: Meta): number | undefined {
+    const head = root === undefined ? Buffer.alloc(0) : this.#bytes(root * pageSize, 16);
+    const isThere = head.length === 16 && head.readBigUInt64LE(0) === BigInt(root as number);
+    return isThere ? Number(head.readBigUInt64LE(8)) : undefined;
   }
 
   /** Opens a file, and closes it when `use` has returned. Throws XX001 if it is not there, is empty, or is none of LMDB's. */

@@ -21,6 +21,7 @@ import {
   type TableName,
   type ValueOf,
 } from "./tables.js";
+import { clearVoid, hasVoid, markVoid } from "./void-transaction.js";
 
 /** LMDB's name for the file of an environment. */
 export const DATA_FILE = "data.mdb";
@@ -85,7 +86,12 @@ export class LmdbIndex {
     if (obstacle !== undefined) throw obstacle;
     const root = openEnvironment(directory);
     try {
-      return new LmdbIndex(path, root, state);
+      const index = new LmdbIndex(path, root, state);
+      if (hasVoid(path)) {
+        await index.transaction(() => {});
+        clearVoid(path);
+      }
+      return index;
     } catch (error) {
       await root.close();
       throw error;
@@ -169,6 +175,7 @@ export class LmdbIndex {
     try {
       this.#root.transactionSync(() => {});
     } catch {
+      markVoid(this.#path);
       this.#failure = error;
       this.onFatal?.(error);
     }
@@ -191,6 +198,7 @@ export class LmdbIndex {
     // LMDB takes a write that ends early for an input/output error.
     const obstacle = error.code === "io_error" ? lackOfRoom(dirname(this.#path)) : undefined;
     if (obstacle?.code === "disk_full") return obstacle;
+    markVoid(this.#path);
     this.#failure = new NeonError("io_error", `the index of the store cannot be written: ${error.message}`, {
       hint: "The disk may be failing; the system's log may say so. What was acknowledged is there. A new start of the page server goes on from there.",
       cause: thrown,

@@ -20,6 +20,9 @@ const [
 /** Flags that LMDB keeps of an environment like ours: the free list has numbers for keys. */
 const ENVIRONMENT_FLAGS = 0x08;
 
+/** The largest page that LMDB makes, in bytes. */
+export const MAX_PAGE_BYTES = 65536;
+
 /** Bytes of the head of a tree, in a meta page and as the value of a named table. */
 export const TREE_BYTES = 48;
 
@@ -51,20 +54,18 @@ export interface Meta {
 }
 
 /**
- * The newest snapshot of a file that begins with `head`, its first two pages or more. Undefined if either of its two meta
- * pages is not what it has to be: LMDB would take the other one, and lose the newest transaction without a word. They are
- * written in turn, transaction N to page N % 2.
+ * The two snapshots of a file that begins with `head`, two pages or more, the newer one first. Undefined if either of its
+ * meta pages is not what it has to be: LMDB would take the other one, and lose the newest transaction without a word. They
+ * are written in turn, transaction N to page N % 2.
  */
-export function newestMeta(head: Buffer): Meta | undefined {
+export function newestMetas(head: Buffer): [Meta, Meta] | undefined {
   const [first, second] = bothMetas(head) ?? [];
   if (first === undefined || second === undefined) return undefined;
-  return Math.abs(first.transaction - second.transaction) === 1
-    ? [first, second][first.transaction > second.transaction ? 0 : 1]
-    : undefined;
+  if (Math.abs(first.transaction - second.transaction) !== 1) return undefined;
+  return first.transaction > second.transaction ? [first, second] : [second, first];
 }
 
-/** Bytes that {@link newestMeta} needs for pages of this size, which the first of them say. */
-export function pageSizeOf(head: Buffer): number | undefined {
+function pageSizeOf(head: Buffer): number | undefined {
   if (head.length < META_BYTES) return undefined;
   const size = head.readUInt32LE(FREE_TREE);
   return size >= 256 && size <= 65536 && (size & (size - 1)) === 0 ? size : undefined;
@@ -74,7 +75,7 @@ function bothMetas(head: Buffer): [Meta, Meta] | undefined {
   const pageSize = pageSizeOf(head);
   if (pageSize === undefined || head.length < 2 * pageSize) return undefined;
   const [first, second] = [0, 1].map((i) => readMeta(head.subarray(i * pageSize, (i + 1) * pageSize), i));
-  return first?.pageSize === pageSize && second?.pageSize === pageSize ? [first, second] : undefined;
+  return first === undefined || second === undefined ? undefined : [first, second];
 }
 
 function readMeta(page: Buffer, number: number): Meta | undefined {
@@ -83,13 +84,13 @@ function readMeta(page: Buffer, number: number): Meta | undefined {
     page.readUInt16LE(PAGE_FLAGS) === META_PAGE &&
     page.readUInt32LE(META_MAGIC) === MAGIC &&
     page.readUInt32LE(META_FORMAT) === FORMAT &&
-    page.readUInt16LE(FREE_TREE + 4) === ENVIRONMENT_FLAGS;
+    page.readUInt16LE(FREE_TREE + 4) === ENVIRONMENT_FLAGS &&
+    page.readUInt32LE(FREE_TREE) === page.length;
   const transaction = Number(page.readBigUInt64LE(TRANSACTION));
-  const pageSize = page.readUInt32LE(FREE_TREE);
   const mapSize = page.readBigUInt64LE(MAP_SIZE);
-  if (!sound || transaction % 2 !== number || mapSize % BigInt(pageSize) !== 0n) return undefined;
+  if (!sound || transaction % 2 !== number || mapSize % BigInt(page.length) !== 0n) return undefined;
   return {
-    pageSize,
+    pageSize: page.length,
     transaction,
     lastPage: Number(page.readBigUInt64LE(LAST_PAGE)),
     free: readTree(page.subarray(FREE_TREE, MAIN_TREE)),
