@@ -143,6 +143,8 @@ async function recordCluster(
   );
   const report = (bytes: number) =>
     options.onProgress?.({ phase: "base backup", bytes, totalBytes: Math.max(bytes, start.totalBytes) });
+  // Whoever cancels from here on is told that nothing of the branch is kept.
+  report(0);
   const takeBase = async () => {
     const contents = new BackupContents(facts.majorVersion, (text) => options.onNotice?.(text));
     const taken = await recordBase(events, { recorder: base, contents, warnings, onBytes: report });
