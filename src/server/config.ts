@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { NeonError } from "../errors.js";
+import { nearestName } from "../nearest-name.js";
 import { parseVerifier } from "../pgwire/scram/scram-verifier.js";
 import { surroundingDataDirectory } from "../postgres/data-directory.js";
 import { syncDirectory } from "../sync-path.js";
@@ -146,7 +147,11 @@ function changeTables(before: unknown, key: string, values: ReadonlyMap<string, 
   return Object.fromEntries(tables);
 }
 
+/** What {@link interpret} reads. */
+const SETTINGS = ["listen", "origins", "users", "mock_authentication_nonce"];
+
 function interpret(document: ConfigDocument): Config {
+  assertNoSlips(document);
   const { listen = DEFAULT_LISTEN, mock_authentication_nonce: nonce } = document;
   if (typeof listen !== "string") throw badSetting("listen", "a text such as 127.0.0.1:6400");
   if (nonce !== undefined && (typeof nonce !== "string" || !/^([0-9a-f]{2}){16,}$/.test(nonce))) {
@@ -164,6 +169,20 @@ function interpret(document: ConfigDocument): Config {
     expects: "what neon user add writes, or pg_authid.rolpassword of a Postgres: SCRAM-SHA-256$4096:…",
   });
   return { listen, origins, users, mockAuthenticationNonce: nonce };
+}
+
+/**
+ * Settings of later versions are let be; one that is nearly called like a known one is a slip, or a disk's flipped bit: without
+ * it there would be no users, say.
+ */
+function assertNoSlips(document: ConfigDocument): void {
+  for (const name of Object.keys(document)) {
+    const meant = SETTINGS.includes(name) ? undefined : nearestName(name, SETTINGS);
+    if (meant === undefined) continue;
+    throw new NeonError("invalid_parameter_value", `setting ${name} of config.toml is not known`, {
+      hint: `Did you mean ${meant}?`,
+    });
+  }
 }
 
 /** The texts under `key` of the tables `[setting.NAME]`, by name. */

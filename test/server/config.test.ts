@@ -164,3 +164,34 @@ for (const [title, text, message] of UNUSABLE) {
     t.false(error.message.includes("hunter2"));
   });
 }
+
+test("whatever bit of the configuration is flipped, wherever it is cut or zeroed: no setting is missing silently", async (t) => {
+  const directory = await initRepository(await scratch(t), { listen: "127.0.0.1:7000" });
+  const path = join(directory, "config.toml");
+  await changeOrigins(directory, (origins) => void origins.set("cloud", "postgresql://host/"));
+  await changeUsers(directory, (users) => void users.set("bob", VERIFIER));
+  const sound = await readFile(path);
+  const damaged: [string, Buffer][] = [];
+  for (let at = 0; at < sound.length; at++) {
+    const [flipped, zeroed] = [Buffer.from(sound), Buffer.from(sound)];
+    flipped[at] ^= 1 << (at % 8);
+    zeroed.fill(0, at, Math.min(at + 16, sound.length));
+    damaged.push([`flipped at ${at}`, flipped], [`zeroed at ${at}`, zeroed]);
+    // Behind the last word only the newline is missing.
+    if (at < sound.length - 1) damaged.push([`cut at ${at}`, sound.subarray(0, at)]);
+  }
+  let told = 0;
+  for (const [what, bytes] of damaged) {
+    await writeFile(path, bytes);
+    try {
+      // What stands in a value, or how a user is called, is for people to say: nothing else can notice a change.
+      const { listen, origins, users, mockAuthenticationNonce } = await readConfig(directory);
+      t.deepEqual([origins.size, users.size, mockAuthenticationNonce?.length], [1, 1, 64], what);
+      t.not(listen, DEFAULT_LISTEN, what);
+    } catch (error) {
+      t.is((error as NeonError).code, "invalid_parameter_value", what);
+      told++;
+    }
+  }
+  t.true(told > damaged.length / 2, `${told} of ${damaged.length}`);
+});

@@ -2,6 +2,7 @@ import { access, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StartRecord, StartRecordSchema } from "../../../gen/neon/pageserver/v1/record_pb.js";
+import type { BootProof } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import {
   type BranchRef,
   BranchRefSchema,
@@ -36,6 +37,8 @@ export interface FoundBranch {
   readonly head: Head;
   /** Whether the old index still tells the name, and where it stands; otherwise it is the end of frames. */
   readonly named: boolean;
+  /** What the old index tells of it besides. */
+  readonly proof?: BootProof | undefined;
   readonly start: StartRecord;
 }
 
@@ -132,11 +135,11 @@ function findBranches(
 ): FoundBranch[] {
   const branches: FoundBranch[] = [];
   const startOf = (segment: LinkedSegment) => startOfChain(segment, starts);
-  for (const [name, { lsn, digest, seq }] of known) {
+  for (const [name, { lsn, digest, seq, proof }] of known) {
     const place = linked.places.get(hex(digest));
     if (place === undefined || lsn > place.segment.index.endLsn(place.i)) continue;
     const head = { lsn, digest: Buffer.from(digest), seq: Number(seq) };
-    branches.push({ name, head, named: true, start: startOf(place.segment) });
+    branches.push({ name, head, named: true, proof, start: startOf(place.segment) });
   }
   const passed = new Set([
     ...branches.map(({ head }) => hex(head.digest)),
@@ -219,7 +222,7 @@ function endsOfTimelines({ segments }: LinkedSegments): Map<string, LinkedSegmen
 /** A branch stands at the end of a timeline, no two on one: any other gets a timeline without frames of its own. */
 function putBranch(
   refs: Refs,
-  { name, head }: FoundBranch,
+  { name, head, proof }: FoundBranch,
   { places }: LinkedSegments,
   ends: Map<string, LinkedSegment>,
 ): void {
@@ -239,7 +242,7 @@ function putBranch(
   }
   const { lsn, digest, seq } = head;
   const ref = { lsn, digest, seq: BigInt(seq), timelineId: Buffer.from(timelineId, "hex") };
-  refs.branch.put(name, create(BranchRefSchema, ref));
+  refs.branch.put(name, create(BranchRefSchema, { ...ref, ...(proof && { proof }) }));
 }
 
 async function exists(path: string): Promise<boolean> {
