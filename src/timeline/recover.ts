@@ -8,10 +8,13 @@ import { dropSegment, type Shelf, sealSegment } from "./segment/seal-segment.js"
 
 /**
  * Brings what sessions of a dead process left behind in order: frames that another attempt can use, or has used already,
- * are sealed up to their durable length and kept under a lease, the rest is deleted.
+ * are sealed up to their durable length and kept under a lease, the rest is deleted. Does nothing where there are segments
+ * that the index does not know.
  */
 export async function recover(shelf: Shelf): Promise<void> {
   const { refs, segments } = shelf;
+  // Then this index is an old one, put back beneath newer segments, and what it takes for unfinished may be finished.
+  if ((await unknownSegments(shelf)).length > 0) return;
   await removeOrphans(refs, segments);
   const running = Array.from(refs.lease.entries()).filter(([, { deadline }]) => deadline === 0n);
   for (const [key, { resumable }] of running) {
@@ -28,6 +31,11 @@ export async function recover(shelf: Shelf): Promise<void> {
     const lease = create(LeaseSchema, { deadline: leaseDeadline(), resumable });
     await refs.transaction(() => refs.lease.put(timelineId, lease));
   }
+}
+
+/** Ids of the segments that the index does not know. It does from before a file is made until after it is deleted. */
+export async function unknownSegments({ refs, segments }: Shelf): Promise<string[]> {
+  return (await segments.list()).filter((id) => refs.segment.get(id) === undefined);
 }
 
 /** Seals every segment that has no footer. Where that fails the frames are found all the same, as long as this process lives. */

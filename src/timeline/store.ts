@@ -20,7 +20,7 @@ import type { Freed } from "./garbage.js";
 import { type Head, headOf } from "./head.js";
 import { type Move, moveBranch, recoveryName } from "./move-branch.js";
 import { recordProof } from "./record-proof.js";
-import { recover } from "./recover.js";
+import { recover, unknownSegments } from "./recover.js";
 import { Refs } from "./refs.js";
 import type { Shelf } from "./segment/seal-segment.js";
 import { SegmentIndexes } from "./segment/segment-indexes.js";
@@ -136,9 +136,8 @@ export class Store {
 
   /** Segments that the index does not know: nothing reads them, and nothing frees them. */
   async unknownSegments(): Promise<{ segments: number; bytes: number }> {
-    const { refs, segments } = this.#shelf;
-    // The index knows a segment from before its file is made until after it is deleted.
-    const unknown = (await segments.list()).filter((id) => refs.segment.get(id) === undefined);
+    const { segments } = this.#shelf;
+    const unknown = await unknownSegments(this.#shelf);
     const lengths = await Promise.all(unknown.map((id) => segments.length(id)));
     return { segments: unknown.length, bytes: lengths.reduce((sum, length) => sum + length, 0) };
   }
@@ -336,10 +335,12 @@ export class Store {
 
   /**
    * Frees what nothing reaches. With `all`, what broken-off sessions left for the next attempt too. Throws 55000 if there is
-   * no branch, and yet something to free, unless `noBranches` says that there are to be none; XX001 if the index is damaged.
+   * no branch, and yet something to free, unless `noBranches` says that there are to be none, or if there are segments that
+   * the index does not know; XX001 if the index is damaged.
    */
   async collectGarbage(all: boolean, noBranches = false): Promise<Freed> {
     this.checkIndex();
+    await this.#assertKnowsSegments();
     const now = BigInt(Math.floor(Date.now() / 1000));
     const pinned = () => {
       const bases = Array.from(this.#appenders, ({ base }) => base).filter((base) => base !== undefined);
@@ -351,6 +352,17 @@ export class Store {
       return [...this.#pinned, ...points];
     };
     return this.upkeep.collectGarbage(pinned, (deadline) => all || deadline < now, noBranches);
+  }
+
+  /** What an index that was put back from a copy takes for garbage may be what the newer one had a branch on. */
+  async #assertKnowsSegments(): Promise<void> {
+    const { segments, bytes } = await this.unknownSegments();
+    if (segments === 0) return;
+    throw new NeonError(
+      "object_not_in_prerequisite_state",
+      `the index does not know all segments (${segments} files, ${bytes} bytes): it is older than they are, and nothing is freed`,
+      { hint: "neon repair --rebuild-index finds what they hold, and puts aside what is of no use." },
+    );
   }
 
   #tellWatchers(name: string): void {

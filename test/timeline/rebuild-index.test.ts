@@ -92,7 +92,7 @@ test("without any index the ends of all chains are found, and nothing is lost", 
     for await (const _ of temporary.store.readFrames(branch)) t.pass();
 });
 
-test("segments whose first frames are missing are left where they are, and told", async (t) => {
+test("segments whose first frames are missing are put aside, and told", async (t) => {
   const temporary = await sampleStore(t);
   const { store } = temporary;
   const [first] = store.reader(store.requireBranch("main")).extents;
@@ -104,8 +104,10 @@ test("segments whose first frames are missing are left where they are, and told"
   });
   t.is(found.branches.length, 1, "the other import");
   t.is(found.leftSegments.length, count - 2);
-  t.is((await temporary.store.unknownSegments()).segments, count - 2);
-  t.is((await readdir(segments)).length, count - 1);
+  t.is((await temporary.store.unknownSegments()).segments, 0);
+  t.is((await readdir(segments)).length, 1);
+  t.is(found.leftDirectory, join(temporary.path, "segments-left-1"));
+  t.deepEqual((await readdir(found.leftDirectory as string)).sort(), found.leftSegments.toSorted());
 });
 
 test("a dry run says what would be found, and writes nothing", async (t) => {

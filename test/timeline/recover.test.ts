@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
+import { rebuildIndex } from "../../src/timeline/rebuild/rebuild-index.js";
 import { Refs } from "../../src/timeline/refs.js";
 import { Store } from "../../src/timeline/store.js";
-import { endsOf, temporaryStore } from "../support/temporary-store.js";
+import { endsOf, temporaryStore, writeChain } from "../support/temporary-store.js";
 import { growBranch, importedBranch } from "../support/wal-chain.js";
 
 const module = (path: string) =>
@@ -88,4 +90,48 @@ test("segments whose deletion a crash cut short are deleted at the next opening"
   let frames = 0;
   for await (const _ of temporary.store.readFrames(main)) frames++;
   t.is(frames, main.frames);
+});
+
+test("beneath an older index that was put back nothing of newer segments is deleted, and all is found again", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(temporary.remove);
+  const { store, path } = temporary;
+  // While the copy is made an import runs and a branch grows.
+  const { branch, chain } = await importedBranch(store, "main");
+  const importing = await writeChain(store, { frames: 3 });
+  await importing.flush();
+  const copy = await createTemporaryDirectory("neon-older-");
+  t.teardown(copy.remove);
+  await cp(join(path, "refs"), copy.path, { recursive: true });
+  const imported = await store.createBranch("imported", importing);
+  const main = await growBranch(store, branch, chain, 3, 3000);
+  await importedBranch(store, "third");
+  await store.close();
+  const segments = async () => (await readdir(join(path, "segments"))).toSorted();
+  const before = await segments();
+  const bytes = await readFile(join(path, "segments", before[0]));
+  await cp(copy.path, join(path, "refs"), { recursive: true });
+
+  temporary.store = await Store.open(path);
+  t.deepEqual(
+    temporary.store.listBranches().map(({ name }) => name),
+    ["main"],
+  );
+  const { segments: unknown } = await temporary.store.unknownSegments();
+  t.true(unknown > 0);
+  for (const all of [false, true])
+    await t.throwsAsync(temporary.store.collectGarbage(all, true), {
+      code: "object_not_in_prerequisite_state",
+      message: /older than they are, and nothing is freed/,
+    });
+  await temporary.store.close();
+  t.deepEqual(await segments(), before);
+  t.deepEqual(await readFile(join(path, "segments", before[0])), bytes);
+
+  const { branches } = await rebuildIndex(path, false);
+  temporary.store = await Store.open(path);
+  const heads = new Set(branches.map(({ head }) => head.digest.toString("hex")));
+  for (const { head } of [main, imported]) t.true(heads.has(head.digest.toString("hex")));
+  t.is(temporary.store.listBranches().length, 4, "main as the older index knew it too");
+  t.deepEqual(await temporary.store.collectGarbage(true), { segments: 0, bytes: 0 });
 });

@@ -44,6 +44,7 @@ export const repairCommand = defineCommand({
       dry_run: args["dry-run"],
       branches: rows,
       left_segments: found.leftSegments,
+      left_in: found.leftDirectory ?? null,
       old_index: found.oldIndex ?? null,
     };
     await print(
@@ -54,14 +55,15 @@ export const repairCommand = defineCommand({
   },
 });
 
-function describe({ leftSegments, oldIndex, branches, namesAreWhole }: Rebuilt, dryRun: boolean): string {
+function describe(found: Rebuilt, dryRun: boolean): string {
+  const { leftSegments, leftDirectory, oldIndex, branches, namesAreWhole } = found;
   const count = formatCount(branches.length, "branch", "branches");
   const lines = [dryRun ? `Would have found ${count}; nothing was written` : `The index has ${count} again`];
   if (!namesAreWhole)
     lines.push("The old index does not tell all its names: branches can be among these that were deleted");
   if (leftSegments.length > 0)
     lines.push(
-      `${formatCount(leftSegments.length, "segment")} left aside: damaged at the beginning, or frames are missing before theirs`,
+      `${formatCount(leftSegments.length, "segment")} put aside${leftDirectory === undefined ? "" : ` in ${leftDirectory}`}: damaged at the beginning, or frames are missing before theirs`,
     );
   if (oldIndex !== undefined) lines.push(`The old index is kept in ${oldIndex}`);
   if (!dryRun) lines.push("neon verify says whether all of it is good");

@@ -4,15 +4,13 @@ import type {
   CollectGarbageResponseSchema,
 } from "../../../gen/neon/pageserver/v1/service_pb.js";
 import type { Context } from "../context.js";
-import { noticeUnknownSegments } from "./notice-unknown-segments.js";
 
 /** collect_garbage: frees what no branch reaches. */
 export async function collectGarbage(
   { all, noBranches }: CollectGarbageRequest,
-  { store, log, notice }: Context,
+  { store, log }: Context,
 ): Promise<MessageInitShape<typeof CollectGarbageResponseSchema>> {
   const { segments, bytes } = await store.collectGarbage(all ?? false, noBranches ?? false);
-  await noticeUnknownSegments(store, notice);
   log.info({ segments, bytes }, "garbage collected");
   return { segments: BigInt(segments), bytes: BigInt(bytes) };
 }

@@ -49,6 +49,8 @@ export interface Rebuilt {
   readonly namesAreWhole: boolean;
   /** Ids of the segments that lead to no branch, since they do not tell their place, or frames before theirs are missing. */
   readonly leftSegments: string[];
+  /** Where these were put; undefined if there were none, or nothing was written. */
+  readonly leftDirectory: string | undefined;
   /** Where the old index was put; undefined if there was none, or nothing was written. */
   readonly oldIndex: string | undefined;
 }
@@ -60,7 +62,8 @@ export interface Rebuilt {
  * list. Where a branch stood within a frame, and the old index does not tell, is lost: it ends with the frame.
  *
  * The new index is durable before it takes the place of the old one, in one step; that one is kept beside it. Segments are
- * not changed. With `dryRun` nothing is written.
+ * not changed; those that lead to no branch are put aside, since the store takes one that it does not know for a sign that
+ * its index is an old one. With `dryRun` nothing is written.
  */
 export async function rebuildIndex(directory: string, dryRun: boolean): Promise<Rebuilt> {
   const segments = await FileSegmentStore.open(join(directory, "segments"));
@@ -74,7 +77,7 @@ export async function rebuildIndex(directory: string, dryRun: boolean): Promise<
   const linkedIds = new Set(linked.segments.map(({ id }) => id));
   const leftSegments = [...unreadable, ...found.map(({ id }) => id).filter((id) => !linkedIds.has(id))];
   const rebuilt = { branches, leftSegments, namesAreWhole: known.isWhole };
-  if (dryRun) return { ...rebuilt, oldIndex: undefined };
+  if (dryRun) return { ...rebuilt, oldIndex: undefined, leftDirectory: undefined };
   // lmdb-js takes a path with a dot in its name for a file.
   const made = join(directory, "refs-new");
   await rm(made, { recursive: true, force: true });
@@ -85,13 +88,22 @@ export async function rebuildIndex(directory: string, dryRun: boolean): Promise<
   await syncDirectory(old);
   await syncDirectory(directory);
   await rm(made, { recursive: true, force: true });
-  return { ...rebuilt, oldIndex };
+  return { ...rebuilt, oldIndex, leftDirectory: await putAside(directory, leftSegments) };
+}
+
+async function putAside(directory: string, ids: readonly string[]): Promise<string | undefined> {
+  if (ids.length === 0) return undefined;
+  const aside = await freeName(directory, "segments-left");
+  await mkdir(aside, { mode: 0o700 });
+  for (const id of ids) await rename(join(directory, "segments", id), join(aside, id));
+  for (const changed of [aside, join(directory, "segments"), directory]) await syncDirectory(changed);
+  return aside;
 }
 
 /** Copies the file of the old index into a directory of its own, so that the new one can take its place in one step. */
 async function keepOld(directory: string, file: string): Promise<string | undefined> {
   if (!(await exists(file))) return undefined;
-  const kept = await freeName(directory);
+  const kept = await freeName(directory, "refs-damaged");
   await mkdir(kept, { mode: 0o700 });
   await copyFile(file, join(kept, DATA_FILE));
   await syncFile(join(kept, DATA_FILE));
@@ -252,9 +264,9 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function freeName(directory: string): Promise<string> {
+async function freeName(directory: string, stem: string): Promise<string> {
   for (let i = 1; ; i++) {
-    const path = join(directory, `refs-damaged-${i}`);
+    const path = join(directory, `${stem}-${i}`);
     if (!(await exists(path))) return path;
   }
 }

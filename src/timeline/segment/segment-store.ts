@@ -98,7 +98,8 @@ export class FileSegmentStore implements SegmentStore {
   }
 
   async list(): Promise<string[]> {
-    return readdir(this.#directory);
+    // What else lies there, such as a file manager's notes, is none.
+    return (await readdir(this.#directory)).filter((name) => /^[0-9a-f]{32}$/.test(name));
   }
 
   async delete(id: string): Promise<void> {
