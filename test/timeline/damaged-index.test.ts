@@ -1,4 +1,4 @@
-import { open, readdir, rm, truncate } from "node:fs/promises";
+import { open, readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { createTemporaryDirectory } from "../../scripts/support/temporary-directory.js";
@@ -59,4 +59,25 @@ test("a repository that has lost its store is an error, not an empty one", async
     (await readdir(directory)).filter((name) => name === "store"),
     [],
   );
+});
+
+test("an index that the disk changes beneath an open store is noticed, and nothing is freed by it", async (t) => {
+  const temporary = await temporaryStore();
+  t.teardown(() => rm(join(temporary.path, ".."), { recursive: true }));
+  const { store, path } = temporary;
+  await store.createBranch("main", await writeChain(store));
+  await store.createBranch("other", await writeChain(store));
+  const file = join(path, "refs", "data.mdb");
+  const bytes = await readFile(file);
+  const handle = await open(file, "r+");
+  for (let at = bytes.indexOf("main"); at !== -1; at = bytes.indexOf("main", at + 1))
+    await handle.write("mayn", at);
+  await handle.close();
+  const told = { code: "data_corrupted", message: /^the index of the store is damaged: / };
+  t.throws(() => store.checkIndex(), told);
+  t.throws(() => store.listBranches(), told);
+  await t.throwsAsync(store.collectGarbage(true), told);
+  await t.throwsAsync(store.deleteBranch("mayn"), told);
+  await store.close();
+  t.is((await readdir(join(path, "segments"))).length, 2);
 });

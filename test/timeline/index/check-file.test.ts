@@ -91,7 +91,8 @@ test("whichever bit of the index's file is flipped: it is told, or nothing of th
     writeSync(file, sound, at, 1, at);
   }
   closeSync(file);
-  t.true(harmless.length < 0.8 * flips.length, `${harmless.length} of ${flips.length} flips were not told`);
+  const told = flips.length - harmless.length;
+  t.true(told > 1000, `${told} of ${flips.length} flips were told`);
 
   for (let i = 0; i < TRIED; i++) {
     const [at, bit] = harmless[below(harmless.length)];
