@@ -35,7 +35,11 @@ export async function recover(shelf: Shelf): Promise<void> {
 
 /** Ids of the segments that the index does not know. It does from before a file is made until after it is deleted. */
 export async function unknownSegments({ refs, segments }: Shelf): Promise<string[]> {
-  return (await segments.list()).filter((id) => refs.segment.get(id) === undefined);
+  const unknown = (await segments.list()).filter((id) => refs.segment.get(id) === undefined);
+  if (unknown.length === 0) return unknown;
+  // One that was deleted between the two looks is no longer there.
+  const still = new Set(await segments.list());
+  return unknown.filter((id) => still.has(id));
 }
 
 /** Seals every segment that has no footer. Where that fails the frames are found all the same, as long as this process lives. */
